@@ -16,131 +16,131 @@
 
 BPW_NAMESPACE_BEGIN
 
-    /// Bytes of little-endian numbers inside block structs, which thereby need no alignment.
-    using le16 = std::uint8_t[2];
-    using le32 = std::uint8_t[4];
+/// Bytes of little-endian numbers inside block structs, which thereby need no alignment.
+using le16 = std::uint8_t[2];
+using le32 = std::uint8_t[4];
 
-    /// The `width` (1 to 32) bits of `bytes` from bit `at` on, as an unsigned number.
-    [[nodiscard]] constexpr std::uint32_t read_bits(const std::uint8_t* bytes, std::size_t at,
-                                                    int width) noexcept {
-        bytes += at / 8;
-        const auto shift = static_cast<int>(at % 8);
-        std::uint64_t word = *bytes;
-        for (int have = 8; have < shift + width; have += 8) {
-            word |= static_cast<std::uint64_t>(*++bytes) << have;
+/// The `width` (1 to 32) bits of `bytes` from bit `at` on, as an unsigned number.
+[[nodiscard]] constexpr std::uint32_t read_bits(const std::uint8_t* bytes, std::size_t at,
+                                                int width) noexcept {
+    bytes += at / 8;
+    const auto shift = static_cast<int>(at % 8);
+    std::uint64_t word = *bytes;
+    for (int have = 8; have < shift + width; have += 8) {
+        word |= static_cast<std::uint64_t>(*++bytes) << have;
+    }
+    return static_cast<std::uint32_t>(word >> shift & ((std::uint64_t{1} << width) - 1));
+}
+
+/// Stores the low `width` bits of `value` at bit `at` of `bytes` and leaves the other bits
+/// alone.
+constexpr void write_bits(std::uint8_t* bytes, std::size_t at, int width,
+                          std::uint32_t value) noexcept {
+    for (int i = 0; i < width; ++i) {
+        const auto bit = at + static_cast<std::size_t>(i);
+        const auto mask = static_cast<std::uint8_t>(1u << bit % 8);
+        auto& byte = bytes[bit / 8];
+        byte = static_cast<std::uint8_t>((value >> i & 1u) != 0u ? byte | mask : byte & ~mask);
+    }
+}
+
+/// Values in slots of `Slot` bits: the first `Run` values fill the lowest slots of `Run`
+/// consecutive bytes, the next `Run` values the slots above, and so on; then the next `Run`
+/// bytes follow. Slots of 8 bits and more simply follow each other.
+///
+/// `plane<4, 16>` holds weights 0..15 in the low and 16..31 in the high nibbles of 16 bytes;
+/// `plane<1>` is an ordinary bit string; `plane<8>` an array of bytes. With `Rows` > 1, chunks
+/// of `Chunk` consecutive values of row 0, row 1, ... alternate before they are laid out.
+template <int Slot, int Run = 1, int Rows = 1, int Chunk = 1>
+struct plane {
+    std::size_t byte;  ///< where the plane begins in the block
+    int sub = 0;       ///< first bit inside the slot, when a field uses only a part of it
+
+    [[nodiscard]] constexpr std::size_t bit(int k, int n) const noexcept {
+        const int j = Rows == 1 ? n : Chunk * (Rows * (n / Chunk) + k) + n % Chunk;
+        if constexpr (Slot >= 8) {
+            return 8 * byte + static_cast<std::size_t>(Slot * j + sub);
+        } else {
+            constexpr int slots = 8 / Slot;
+            const int at = Run * (j / (Run * slots)) + j % Run;
+            return 8 * (byte + static_cast<std::size_t>(at)) +
+                   static_cast<std::size_t>(Slot * (j / Run % slots) + sub);
         }
-        return static_cast<std::uint32_t>(word >> shift & ((std::uint64_t{1} << width) - 1));
+    }
+};
+
+/// Values inside records: records of `Per` values follow each other every `Stride` bytes, the
+/// values of a record every `Step` bits, and those of the next interleaved row `Row` bytes on.
+template <int Per, int Stride, int Step = 0, int Row = 0>
+struct records {
+    std::size_t byte;
+    int sub = 0;
+
+    [[nodiscard]] constexpr std::size_t bit(int k, int n) const noexcept {
+        return 8 * (byte + static_cast<std::size_t>(Stride * (n / Per) + Row * k)) +
+               static_cast<std::size_t>(Step * (n % Per) + sub);
+    }
+};
+
+/// `Width` bits of a value, at the places that `Rule` gives.
+template <int Width, class Rule>
+struct part {
+    static constexpr int width = Width;
+    Rule rule;
+};
+
+template <int Width, class Rule>
+[[nodiscard]] constexpr part<Width, Rule> bits(Rule rule) noexcept {
+    return {rule};
+}
+
+/// `Count` unsigned integers per row and block, each put together from parts, the least
+/// significant first.
+template <int Count, class... Parts>
+struct field {
+    static constexpr int count = Count;
+    static constexpr int width = (Parts::width + ...);
+    std::tuple<Parts...> parts;
+
+    /// Value n of row k.
+    [[nodiscard]] constexpr std::uint32_t get(const std::uint8_t* block, int k,
+                                              int n) const noexcept {
+        std::uint32_t value = 0;
+        int low = 0;
+        const auto add = [&](const auto& p) {
+            value |= read_bits(block, p.rule.bit(k, n), p.width) << low;
+            low += p.width;
+        };
+        std::apply([&](const auto&... p) { (add(p), ...); }, parts);
+        return value;
     }
 
-    /// Stores the low `width` bits of `value` at bit `at` of `bytes` and leaves the other bits
-    /// alone.
-    constexpr void write_bits(std::uint8_t * bytes, std::size_t at, int width,
-                              std::uint32_t value) noexcept {
-        for (int i = 0; i < width; ++i) {
-            const auto bit = at + static_cast<std::size_t>(i);
-            const auto mask = static_cast<std::uint8_t>(1u << bit % 8);
-            auto& byte = bytes[bit / 8];
-            byte = static_cast<std::uint8_t>((value >> i & 1u) != 0u ? byte | mask : byte & ~mask);
-        }
+    constexpr void set(std::uint8_t* block, int k, int n, std::uint32_t value) const noexcept {
+        int low = 0;
+        const auto store = [&](const auto& p) {
+            write_bits(block, p.rule.bit(k, n), p.width, value >> low);
+            low += p.width;
+        };
+        std::apply([&](const auto&... p) { (store(p), ...); }, parts);
     }
+};
 
-    /// Values in slots of `Slot` bits: the first `Run` values fill the lowest slots of `Run`
-    /// consecutive bytes, the next `Run` values the slots above, and so on; then the next `Run`
-    /// bytes follow. Slots of 8 bits and more simply follow each other.
-    ///
-    /// `plane<4, 16>` holds weights 0..15 in the low and 16..31 in the high nibbles of 16 bytes;
-    /// `plane<1>` is an ordinary bit string; `plane<8>` an array of bytes. With `Rows` > 1, chunks
-    /// of `Chunk` consecutive values of row 0, row 1, ... alternate before they are laid out.
-    template <int Slot, int Run = 1, int Rows = 1, int Chunk = 1>
-    struct plane {
-        std::size_t byte;  ///< where the plane begins in the block
-        int sub = 0;       ///< first bit inside the slot, when a field uses only a part of it
+template <int Count, class... Parts>
+[[nodiscard]] constexpr field<Count, Parts...> values(Parts... parts) noexcept {
+    return {std::tuple<Parts...>(parts...)};
+}
 
-        [[nodiscard]] constexpr std::size_t bit(int k, int n) const noexcept {
-            const int j = Rows == 1 ? n : Chunk * (Rows * (n / Chunk) + k) + n % Chunk;
-            if constexpr (Slot >= 8) {
-                return 8 * byte + static_cast<std::size_t>(Slot * j + sub);
-            } else {
-                constexpr int slots = 8 / Slot;
-                const int at = Run * (j / (Run * slots)) + j % Run;
-                return 8 * (byte + static_cast<std::size_t>(at)) +
-                       static_cast<std::size_t>(Slot * (j / Run % slots) + sub);
-            }
-        }
-    };
+/// One 16-bit number per row and block; those of interleaved rows follow each other.
+template <int Rows = 1>
+[[nodiscard]] constexpr auto half_at(std::size_t byte) noexcept {
+    return values<1>(bits<16>(plane<16, 1, Rows>{byte}));
+}
 
-    /// Values inside records: records of `Per` values follow each other every `Stride` bytes, the
-    /// values of a record every `Step` bits, and those of the next interleaved row `Row` bytes on.
-    template <int Per, int Stride, int Step = 0, int Row = 0>
-    struct records {
-        std::size_t byte;
-        int sub = 0;
-
-        [[nodiscard]] constexpr std::size_t bit(int k, int n) const noexcept {
-            return 8 * (byte + static_cast<std::size_t>(Stride * (n / Per) + Row * k)) +
-                   static_cast<std::size_t>(Step * (n % Per) + sub);
-        }
-    };
-
-    /// `Width` bits of a value, at the places that `Rule` gives.
-    template <int Width, class Rule>
-    struct part {
-        static constexpr int width = Width;
-        Rule rule;
-    };
-
-    template <int Width, class Rule>
-    [[nodiscard]] constexpr part<Width, Rule> bits(Rule rule) noexcept {
-        return {rule};
-    }
-
-    /// `Count` unsigned integers per row and block, each put together from parts, the least
-    /// significant first.
-    template <int Count, class... Parts>
-    struct field {
-        static constexpr int count = Count;
-        static constexpr int width = (Parts::width + ...);
-        std::tuple<Parts...> parts;
-
-        /// Value n of row k.
-        [[nodiscard]] constexpr std::uint32_t get(const std::uint8_t* block, int k,
-                                                  int n) const noexcept {
-            std::uint32_t value = 0;
-            int low = 0;
-            const auto add = [&](const auto& p) {
-                value |= read_bits(block, p.rule.bit(k, n), p.width) << low;
-                low += p.width;
-            };
-            std::apply([&](const auto&... p) { (add(p), ...); }, parts);
-            return value;
-        }
-
-        constexpr void set(std::uint8_t* block, int k, int n, std::uint32_t value) const noexcept {
-            int low = 0;
-            const auto store = [&](const auto& p) {
-                write_bits(block, p.rule.bit(k, n), p.width, value >> low);
-                low += p.width;
-            };
-            std::apply([&](const auto&... p) { (store(p), ...); }, parts);
-        }
-    };
-
-    template <int Count, class... Parts>
-    [[nodiscard]] constexpr field<Count, Parts...> values(Parts... parts) noexcept {
-        return {std::tuple<Parts...>(parts...)};
-    }
-
-    /// One 16-bit number per row and block; those of interleaved rows follow each other.
-    template <int Rows = 1>
-    [[nodiscard]] constexpr auto half_at(std::size_t byte) noexcept {
-        return values<1>(bits<16>(plane<16, 1, Rows>{byte}));
-    }
-
-    /// An unsigned number of `Width` bits as two's complement.
-    template <int Width>
-    [[nodiscard]] constexpr int as_signed(std::uint32_t value) noexcept {
-        constexpr auto sign = std::uint32_t{1} << (Width - 1);
-        return static_cast<int>(value ^ sign) - static_cast<int>(sign);
-    }
+/// An unsigned number of `Width` bits as two's complement.
+template <int Width>
+[[nodiscard]] constexpr int as_signed(std::uint32_t value) noexcept {
+    constexpr auto sign = std::uint32_t{1} << (Width - 1);
+    return static_cast<int>(value ^ sign) - static_cast<int>(sign);
+}
 
 BPW_NAMESPACE_END
