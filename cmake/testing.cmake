@@ -76,15 +76,18 @@ function(bpw_add_test name)
     endforeach()
 endfunction()
 
-# bpw_add_compile_fail_test(<name> <source> <sentence>)
+# bpw_add_compile_fail_test(<name> <source> <sentence> [<definition>...])
 #
-# Passes when the compiler refuses the source with exactly one error, which contains the sentence.
+# Passes when the compiler refuses the source, compiled with these macros defined, with exactly one
+# error, which contains the sentence.
 function(bpw_add_compile_fail_test name source sentence)
+    list(TRANSFORM ARGN PREPEND -D OUTPUT_VARIABLE definitions)
     add_test(
         NAME compile_fail.${name}
         COMMAND
             ${CMAKE_COMMAND}
             -D "COMPILER=${CMAKE_CXX_COMPILER}"
+            -D "FLAGS=-std=c++20;${definitions}"
             -D "INCLUDES=$<TARGET_PROPERTY:bpw,INTERFACE_INCLUDE_DIRECTORIES>"
             -D "SOURCE=${CMAKE_CURRENT_SOURCE_DIR}/${source}"
             -D "SENTENCE=${sentence}"

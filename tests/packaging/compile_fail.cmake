@@ -1,10 +1,10 @@
 # Passes when the compiler refuses SOURCE with exactly one error, and that error has SENTENCE in it.
-#   COMPILER, INCLUDES (a list), SOURCE, SENTENCE
+#   COMPILER, FLAGS and INCLUDES (lists), SOURCE, SENTENCE
 cmake_minimum_required(VERSION 3.21)
 
 list(TRANSFORM INCLUDES PREPEND -I)
 execute_process(
-    COMMAND ${COMPILER} -std=c++20 -fsyntax-only ${INCLUDES} ${SOURCE}
+    COMMAND ${COMPILER} ${FLAGS} -fsyntax-only ${INCLUDES} ${SOURCE}
     RESULT_VARIABLE status
     OUTPUT_VARIABLE output
     ERROR_VARIABLE output
