@@ -21,6 +21,7 @@
 //   rows          rows whose blocks are interleaved (default 1)
 //   header_bytes  bytes in front of each row (default 0)
 //   trailer_bytes bytes behind the whole tensor (default 0); then header means the trailer
+//   with_fields   with_fields(f): f(fields...), every field of its layout, for repacking
 //   id            type_id, if GGUF has a number for it
 //
 // Everything else - sizes, kernels, table entries - is derived.

@@ -12,7 +12,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <tuple>
 
 BPW_NAMESPACE_BEGIN
 
@@ -96,38 +95,51 @@ template <int Width, class Rule>
 
 /// `Count` unsigned integers per row and block, each put together from parts, the least
 /// significant first.
-template <int Count, class... Parts>
+template <int Count, class Low, class... High>
 struct field {
     static constexpr int count = Count;
-    static constexpr int width = (Parts::width + ...);
-    std::tuple<Parts...> parts;
+    static constexpr int width = Low::width + field<Count, High...>::width;
+    Low low;
+    field<Count, High...> high;
 
     /// Value n of row k.
     [[nodiscard]] constexpr std::uint32_t get(const std::uint8_t* block, int k,
                                               int n) const noexcept {
-        std::uint32_t value = 0;
-        int low = 0;
-        const auto add = [&](const auto& p) {
-            value |= read_bits(block, p.rule.bit(k, n), p.width) << low;
-            low += p.width;
-        };
-        std::apply([&](const auto&... p) { (add(p), ...); }, parts);
-        return value;
+        return read_bits(block, low.rule.bit(k, n), Low::width) | high.get(block, k, n)
+                                                                      << Low::width;
     }
 
     constexpr void set(std::uint8_t* block, int k, int n, std::uint32_t value) const noexcept {
-        int low = 0;
-        const auto store = [&](const auto& p) {
-            write_bits(block, p.rule.bit(k, n), p.width, value >> low);
-            low += p.width;
-        };
-        std::apply([&](const auto&... p) { (store(p), ...); }, parts);
+        write_bits(block, low.rule.bit(k, n), Low::width, value);
+        high.set(block, k, n, value >> Low::width);
     }
 };
 
-template <int Count, class... Parts>
-[[nodiscard]] constexpr field<Count, Parts...> values(Parts... parts) noexcept {
-    return {std::tuple<Parts...>(parts...)};
+template <int Count, class Only>
+struct field<Count, Only> {
+    static constexpr int count = Count;
+    static constexpr int width = Only::width;
+    Only low;
+
+    [[nodiscard]] constexpr std::uint32_t get(const std::uint8_t* block, int k,
+                                              int n) const noexcept {
+        return read_bits(block, low.rule.bit(k, n), width);
+    }
+
+    constexpr void set(std::uint8_t* block, int k, int n, std::uint32_t value) const noexcept {
+        write_bits(block, low.rule.bit(k, n), width, value);
+    }
+};
+
+template <int Count, class Only>
+[[nodiscard]] constexpr field<Count, Only> values(Only only) noexcept {
+    return {only};
+}
+
+template <int Count, class Low, class... High>
+    requires(sizeof...(High) > 0)
+[[nodiscard]] constexpr field<Count, Low, High...> values(Low low, High... high) noexcept {
+    return {low, values<Count>(high...)};
 }
 
 /// One 16-bit number per row and block; those of interleaved rows follow each other.

@@ -47,7 +47,10 @@ struct q8_K : gguf_format<type_id::q8_K, 256>, detail::float_block_scale, detail
     static constexpr auto d = values<1>(bits<32>(plane<32>{offsetof(block, d)}));
     static constexpr auto q = values<256>(bits<8>(plane<8>{offsetof(block, qs)}));
     static constexpr auto sums = values<16>(bits<16>(plane<16>{offsetof(block, bsums)}));
-    static constexpr auto fields = std::tuple(d, q, sums);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q, sums);
+    }
 };
 
 /// q8_K as ik_llama.cpp lays it out: 9.25 bits per weight, a float sum (redundant, may be
@@ -70,7 +73,10 @@ struct q8_K_ik : gguf_format<type_id::q8_K_ik, 256>,
     static constexpr auto sum = values<1>(bits<32>(plane<32>{offsetof(block, sum)}));
     static constexpr auto q = values<256>(bits<8>(plane<8>{offsetof(block, qs)}));
     static constexpr auto sums = values<16>(bits<16>(plane<16>{offsetof(block, bsums)}));
-    static constexpr auto fields = std::tuple(d, sum, q, sums);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, sum, q, sums);
+    }
 };
 
 /// w = d q with one d per row. 8 bits per weight and an 8-byte row header: d (f32) and the sum
@@ -81,7 +87,15 @@ struct q8_KV : gguf_format<type_id::q8_KV, 32>, detail::float_row_scale, detail:
         std::uint8_t qs[32];
     };
     static constexpr auto q = values<32>(bits<8>(plane<8>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(q);
+    }
+
+    /// Writes what the header holds beyond the scale; `sum` is that of the row's lanes.
+    static constexpr void complete_header(std::uint8_t* header, std::int64_t sum) noexcept {
+        write_bits(header, 32, 32, static_cast<std::uint32_t>(sum));
+    }
 };
 
 BPW_NAMESPACE_END

@@ -102,7 +102,10 @@ struct q4_0_r8 : interleaved<q4_0, 8, type_id::q4_0_r8> {
     static constexpr auto d = half_at<8>(offsetof(block, d));
     static constexpr auto q =
         values<32>(bits<4>(detail::quads<4, 8, detail::halves>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
 };
 
 /// A zero is +0 here, whatever the sign of the scale; likewise in q6_0_r4 and q8_k_r16.
@@ -117,7 +120,10 @@ struct q5_0_r4 : interleaved<q5_0, 4, type_id::q5_0_r4> {
     static constexpr auto q =
         values<32>(bits<4>(detail::quads<4, 4, detail::crossed>{offsetof(block, qs)}),
                    bits<1>(detail::quads<1, 4, detail::halves>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
 };
 
 struct q6_0_r4 : interleaved<q6_0, 4, type_id::q6_0_r4> {
@@ -131,7 +137,10 @@ struct q6_0_r4 : interleaved<q6_0, 4, type_id::q6_0_r4> {
     static constexpr auto q =
         values<32>(bits<4>(detail::quads<4, 4, detail::crossed>{offsetof(block, qs)}),
                    bits<2>(detail::quads<2, 4>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
 };
 
 struct q8_0_r8 : interleaved<q8_0, 8, type_id::q8_0_r8> {
@@ -141,7 +150,10 @@ struct q8_0_r8 : interleaved<q8_0, 8, type_id::q8_0_r8> {
     };
     static constexpr auto d = half_at<8>(offsetof(block, d));
     static constexpr auto q = values<32>(bits<8>(detail::quads<8, 8>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
 };
 
 struct iq4_nl_r4 : interleaved<iq4_nl, 4, type_id::iq4_nl_r4> {
@@ -152,7 +164,10 @@ struct iq4_nl_r4 : interleaved<iq4_nl, 4, type_id::iq4_nl_r4> {
     static constexpr auto d = half_at<4>(offsetof(block, d));
     static constexpr auto q =
         values<32>(bits<4>(detail::quads<4, 4, detail::crossed>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
 };
 
 struct mxfp4_r8 : interleaved<mxfp4, 8, type_id::mxfp4_r8> {
@@ -163,7 +178,10 @@ struct mxfp4_r8 : interleaved<mxfp4, 8, type_id::mxfp4_r8> {
     static constexpr auto e = values<1>(bits<8>(detail::numbers<8, 8>{offsetof(block, e)}));
     static constexpr auto q =
         values<32>(bits<4>(detail::quads<4, 8, detail::halves>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(e, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(e, q);
+    }
 };
 
 // ---- k-quants and 8 bits
@@ -181,7 +199,10 @@ struct iq4_xs_r8 : interleaved<iq4_xs, 8, type_id::iq4_xs_r8> {
         values<8>(bits<4>(detail::numbers<4, 8, 32>{offsetof(block, scales_l)}),
                   bits<2>(detail::numbers<2, 8, 16>{offsetof(block, scales_h)}));
     static constexpr auto q = values<256>(bits<4>(detail::quads<4, 8>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, q);
+    }
 };
 
 struct q2_k_r4 : interleaved<q2_K, 4, type_id::q2_k_r4> {
@@ -197,7 +218,10 @@ struct q2_k_r4 : interleaved<q2_K, 4, type_id::q2_k_r4> {
     static constexpr auto m =
         values<16>(bits<4>(detail::numbers<8, 4>{offsetof(block, scales), 4}));
     static constexpr auto q = values<256>(bits<2>(detail::quads<2, 4>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, dmin, s, m, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, dmin, s, m, q);
+    }
 };
 
 struct q3_k_r4 : interleaved<q3_K, 4, type_id::q3_k_r4> {
@@ -214,7 +238,10 @@ struct q3_k_r4 : interleaved<q3_K, 4, type_id::q3_k_r4> {
                    bits<2>(detail::numbers<2, 4, 16>{offsetof(block, scales_h)}));
     static constexpr auto q = values<256>(bits<2>(detail::quads<2, 4>{offsetof(block, qs)}),
                                           bits<1>(detail::quads<1, 4>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, q);
+    }
 };
 
 /// Upper bits of scale and minimum share a nibble, lower bits a byte; likewise in q5_k_r4.
@@ -236,7 +263,10 @@ struct q4_k_r4 : interleaved<q4_K, 4, type_id::q4_k_r4> {
                   bits<2>(detail::numbers<4, 4, 16>{offsetof(block, scales_h), 2}));
     static constexpr auto q =
         values<256>(bits<4>(detail::quads<4, 4, detail::crossed>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, dmin, s, m, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, dmin, s, m, q);
+    }
 };
 
 struct q5_k_r4 : interleaved<q5_K, 4, type_id::q5_k_r4> {
@@ -259,7 +289,10 @@ struct q5_k_r4 : interleaved<q5_K, 4, type_id::q5_k_r4> {
     static constexpr auto q =
         values<256>(bits<4>(detail::quads<4, 4, detail::crossed>{offsetof(block, qs)}),
                     bits<1>(detail::quads<1, 4, detail::swapped>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, dmin, s, m, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, dmin, s, m, q);
+    }
 };
 
 struct q6_k_r4 : interleaved<q6_K, 4, type_id::q6_k_r4> {
@@ -274,7 +307,10 @@ struct q6_k_r4 : interleaved<q6_K, 4, type_id::q6_k_r4> {
     static constexpr auto q =
         values<256>(bits<4>(detail::quads<4, 4, detail::crossed>{offsetof(block, ql)}),
                     bits<2>(detail::quads<2, 4, detail::swapped>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, q);
+    }
 };
 
 /// w = d q, one f16 d per row and block of 256. 8.0625 bits per weight. Unlike q8_K: a target
@@ -290,7 +326,10 @@ struct q8_k_r8 : gguf_format<type_id::q8_k_r8, 256>,
     };
     static constexpr auto d = half_at<8>(offsetof(block, d));
     static constexpr auto q = values<256>(bits<8>(detail::quads<8, 8>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
 };
 
 /// q8_k_r8 with 16 rows and codes biased by 128. Builds without AVX-512 wrote it unbiased,
@@ -307,7 +346,10 @@ struct q8_k_r16 : gguf_format<type_id::q8_k_r16, 256>,
     };
     static constexpr auto d = half_at<16>(offsetof(block, d));
     static constexpr auto q = values<256>(bits<8>(detail::quads<8, 16>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
 };
 
 /// 4-byte row headers: the scale without the sum that q8_KV stores.
@@ -317,7 +359,10 @@ struct q8_KV_r8 : interleaved<q8_KV, 8, type_id::q8_KV_r8> {
         std::uint8_t qs[256];
     };
     static constexpr auto q = values<32>(bits<8>(detail::quads<8, 8>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(q);
+    }
 };
 
 struct iq2_bn_r4 : interleaved<iq2_bn, 4, type_id::iq2_bn_r4> {
@@ -325,7 +370,10 @@ struct iq2_bn_r4 : interleaved<iq2_bn, 4, type_id::iq2_bn_r4> {
         std::uint8_t qs[64];
     };
     static constexpr auto q = values<64>(bits<2>(detail::quads<2, 4>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(q);
+    }
 };
 
 // ---- two tables to choose from
@@ -344,7 +392,10 @@ struct iq2_k_r4 : interleaved<iq2_k, 4, type_id::iq2_k_r4> {
     static constexpr auto s =
         values<16>(bits<4>(detail::numbers<4, 4, 32>{offsetof(block, scales)}));
     static constexpr auto q = values<256>(bits<2>(detail::quads<2, 4>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, shift, s, q);
+    }
 };
 
 struct iq3_k_r4 : interleaved<iq3_k, 4, type_id::iq3_k_r4> {
@@ -364,7 +415,10 @@ struct iq3_k_r4 : interleaved<iq3_k, 4, type_id::iq3_k_r4> {
                    bits<1>(detail::numbers<1, 4, 8>{offsetof(block, scales_h)}));
     static constexpr auto q = values<256>(bits<2>(detail::quads<2, 4>{offsetof(block, qs)}),
                                           bits<1>(detail::quads<1, 4>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, shift, s, q);
+    }
 };
 
 struct iq4_k_r4 : interleaved<iq4_k, 4, type_id::iq4_k_r4> {
@@ -383,7 +437,10 @@ struct iq4_k_r4 : interleaved<iq4_k, 4, type_id::iq4_k_r4> {
                    bits<2>(detail::numbers<2, 4, 16>{offsetof(block, scales_h)}));
     static constexpr auto q =
         values<256>(bits<4>(detail::quads<4, 4, detail::crossed>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, shift, s, q);
+    }
 };
 
 struct iq5_k_r4 : interleaved<iq5_k, 4, type_id::iq5_k_r4> {
@@ -404,7 +461,10 @@ struct iq5_k_r4 : interleaved<iq5_k, 4, type_id::iq5_k_r4> {
     static constexpr auto q =
         values<256>(bits<4>(detail::quads<4, 4, detail::crossed>{offsetof(block, qs)}),
                     bits<1>(detail::quads<1, 4, detail::crossed>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, shift, s, q);
+    }
 };
 
 struct iq4_ks_r4 : interleaved<iq4_ks, 4, type_id::iq4_ks_r4> {
@@ -417,7 +477,10 @@ struct iq4_ks_r4 : interleaved<iq4_ks, 4, type_id::iq4_ks_r4> {
     static constexpr auto s = values<8>(bits<7>(detail::numbers<8, 4>{offsetof(block, scales), 1}));
     static constexpr auto q =
         values<256>(bits<4>(detail::quads<4, 4, detail::crossed>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(shift, s, q);
+    }
 };
 
 struct iq5_ks_r4 : interleaved<iq5_ks, 4, type_id::iq5_ks_r4> {
@@ -432,7 +495,10 @@ struct iq5_ks_r4 : interleaved<iq5_ks, 4, type_id::iq5_ks_r4> {
     static constexpr auto q =
         values<256>(bits<4>(detail::quads<4, 4, detail::crossed>{offsetof(block, qs)}),
                     bits<1>(detail::quads<1, 4, detail::crossed>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(shift, s, q);
+    }
 };
 
 // ---- lattice codebooks
@@ -457,7 +523,10 @@ struct iq2_xxs_r4 : interleaved<iq2_xxs, 4, type_id::iq2_xxs_r4> {
     static constexpr auto index = values<32>(bits<8>(plane<8, 1, 4, 4>{offsetof(block, qs)}));
     static constexpr auto signs7 =
         detail::recode(values<32>(bits<7>(plane<8, 1, 4, 4>{offsetof(block, signs), 1})));
-    static constexpr auto fields = std::tuple(d, s, index, signs7);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, index, signs7);
+    }
 };
 
 struct iq2_xs_r4 : interleaved<iq2_xs, 4, type_id::iq2_xs_r4> {
@@ -471,7 +540,10 @@ struct iq2_xs_r4 : interleaved<iq2_xs, 4, type_id::iq2_xs_r4> {
     static constexpr auto index = values<32>(bits<9>(plane<16, 1, 4, 4>{offsetof(block, qs)}));
     static constexpr auto signs7 =
         detail::recode(values<32>(bits<7>(plane<16, 1, 4, 4>{offsetof(block, qs), 9})));
-    static constexpr auto fields = std::tuple(d, s, index, signs7);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, index, signs7);
+    }
 };
 
 struct iq2_s_r4 : interleaved<iq2_s, 4, type_id::iq2_s_r4> {
@@ -488,7 +560,10 @@ struct iq2_s_r4 : interleaved<iq2_s, 4, type_id::iq2_s_r4> {
                                              bits<2>(records<4, 4, 2, 1>{offsetof(block, qh)}));
     static constexpr auto signs =
         values<256>(bits<1>(records<32, 16, 1, 4>{offsetof(block, signs)}));
-    static constexpr auto fields = std::tuple(d, s, index, signs);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, index, signs);
+    }
 };
 
 struct iq3_xxs_r4 : interleaved<iq3_xxs, 4, type_id::iq3_xxs_r4> {
@@ -505,7 +580,10 @@ struct iq3_xxs_r4 : interleaved<iq3_xxs, 4, type_id::iq3_xxs_r4> {
     static constexpr auto index = values<64>(bits<8>(plane<8, 1, 4, 8>{offsetof(block, qs)}));
     static constexpr auto signs7 =
         detail::recode(values<32>(bits<7>(plane<8, 1, 4, 4>{offsetof(block, signs), 1})));
-    static constexpr auto fields = std::tuple(d, s, index, signs7);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, index, signs7);
+    }
 };
 
 struct iq3_s_r4 : interleaved<iq3_s, 4, type_id::iq3_s_r4> {
@@ -530,7 +608,10 @@ struct iq3_s_r4 : interleaved<iq3_s, 4, type_id::iq3_s_r4> {
     static constexpr auto index = values<64>(bits<8>(index_bytes{offsetof(block, qs)}),
                                              bits<1>(records<8, 4, 1, 1>{offsetof(block, qh)}));
     static constexpr auto signs = values<256>(bits<1>(detail::quads<1, 4>{offsetof(block, signs)}));
-    static constexpr auto fields = std::tuple(d, s, index, signs);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, index, signs);
+    }
 };
 
 /// w = d (2 s + 1) / 8 * (8 G[index] +- 1), d one f16 per row, s in 0..7 and the sign of the
@@ -550,7 +631,10 @@ struct iq1_s_r4 : gguf_format<type_id::iq1_s_r4, 32>, detail::shifted_ternary_la
     static constexpr auto shift = values<1>(bits<1>(plane<16, 1, 4>{offsetof(block, qh), 15}));
     static constexpr auto index = values<4>(bits<8>(detail::numbers<8, 4>{offsetof(block, qs)}),
                                             bits<3>(records<4, 8, 3, 2>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(s, shift, index);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(s, shift, index);
+    }
     template <class B>
     [[nodiscard]] static constexpr float block_scale(B b) noexcept {
         return detail::half_row_scale::block_scale(b) * 0.125f;
@@ -580,7 +664,10 @@ struct iq1_m_r4 : gguf_format<type_id::iq1_m_r4, 32, 16>,
     static constexpr auto shift = values<4>(bits<1>(records<2, 4, 4, 1>{offsetof(block, qh), 3}));
     static constexpr auto index = values<4>(bits<8>(detail::numbers<8, 4>{offsetof(block, qs)}),
                                             bits<3>(records<2, 4, 4, 1>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(s, shift, index);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(s, shift, index);
+    }
     template <class B>
     [[nodiscard]] static constexpr float block_scale(B b) noexcept {
         return detail::half_row_scale::block_scale(b) * 0.125f;

@@ -61,7 +61,10 @@ struct iq2_k : detail::iqk_format<type_id::iq2_k, 16, type_id::iq4_nl>,
     static constexpr auto shift = values<16>(bits<1>(plane<1>{offsetof(block, extra)}));
     static constexpr auto s = values<16>(bits<4>(plane<4>{offsetof(block, scales)}));
     static constexpr auto q = values<256>(bits<2>(plane<2, 32>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, shift, s, q);
+    }
 };
 
 /// s = +-(2 m + 1), 3-bit codes. 3.4375 bits per weight, the general 3-bit type.
@@ -89,7 +92,10 @@ struct iq3_k : detail::iqk_format<type_id::iq3_k, 16, type_id::iq4_nl>,
                                          bits<1>(plane<1>{offsetof(block, scales_h)}));
     static constexpr auto q = values<256>(bits<2>(plane<2, 32>{offsetof(block, qs)}),
                                           bits<1>(plane<1, 32>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, shift, s, q);
+    }
     template <class B>
     [[nodiscard]] static constexpr int group_scale(B b, int g) noexcept {
         const auto u = static_cast<int>(b.get(B::type::s, g));
@@ -121,7 +127,10 @@ struct iq4_k : detail::iqk_format<type_id::iq4_k, 16, type_id::q5_0>,
     static constexpr auto s = values<16>(bits<4>(plane<4>{offsetof(block, scales_l)}),
                                          bits<2>(plane<2>{offsetof(block, scales_h)}));
     static constexpr auto q = values<256>(bits<4>(plane<4, 16>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, shift, s, q);
+    }
 };
 
 /// s in -32..31, 5-bit codes. 5.5 bits per weight, nearly lossless.
@@ -147,7 +156,10 @@ struct iq5_k : detail::iqk_format<type_id::iq5_k, 16, type_id::q6_0>,
                                          bits<2>(plane<2>{offsetof(block, scales_h)}));
     static constexpr auto q = values<256>(bits<4>(plane<4, 32>{offsetof(block, qs)}),
                                           bits<1>(plane<1, 32>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, shift, s, q);
+    }
 };
 
 /// s in -128..127, 6-bit codes. 6.625 bits per weight, for output and embedding tensors.
@@ -177,7 +189,10 @@ struct iq6_k : detail::iqk_format<type_id::iq6_k, 16, type_id::q8_0>,
     static constexpr auto s = values<16>(bits<8>(plane<8>{offsetof(block, scales)}));
     static constexpr auto q = values<256>(bits<4>(plane<4, 32>{offsetof(block, qs)}),
                                           bits<2>(plane<2, 32>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, shift, s, q);
+    }
     template <class B>
     [[nodiscard]] static constexpr int group_scale(B b, int g) noexcept {
         return as_signed<8>(b.get(B::type::s, g));
@@ -223,7 +238,10 @@ struct iq2_ks : detail::iqk_format<type_id::iq2_ks, 32, type_id::iq4_nl>,
     static constexpr auto s = values<8>(bits<4>(plane<4>{offsetof(block, scales)}),
                                         bits<1>(plane<1>{offsetof(block, extra) + 1}));
     static constexpr auto q = values<256>(bits<2>(plane<2, 32>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(shift, s, q);
+    }
 };
 
 /// s in -16..15, 3-bit codes, d one f16 per row. 3.1875 bits per weight and a 2-byte row
@@ -249,7 +267,10 @@ struct iq3_ks : detail::iqk_format<type_id::iq3_ks, 32, type_id::iq4_nl>,
                                         bits<1>(plane<1>{offsetof(block, extra)}));
     static constexpr auto q = values<256>(bits<2>(plane<2, 32>{offsetof(block, qs)}),
                                           bits<1>(plane<1, 32>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(shift, s, q);
+    }
 };
 
 /// s odd in -127..127, 4-bit codes, d one f32 per row. 4.25 bits per weight and a 4-byte row
@@ -269,7 +290,10 @@ struct iq4_ks : detail::iqk_format<type_id::iq4_ks, 32, type_id::iq4_nl>,
     static constexpr auto shift = values<8>(bits<1>(plane<8>{offsetof(block, scales)}));
     static constexpr auto s = values<8>(bits<7>(plane<8>{offsetof(block, scales), 1}));
     static constexpr auto q = values<256>(bits<4>(plane<4, 16>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(shift, s, q);
+    }
 };
 
 /// As iq4_ks at exactly 4 bits per weight: the four codes of a word have even parity, and the
@@ -294,7 +318,10 @@ struct iq4_kss : detail::iqk_format<type_id::iq4_kss, 32, type_id::iq4_nl>,
                                         bits<1>(records<1, 16>{10}), bits<1>(records<1, 16>{12}),
                                         bits<1>(records<1, 16>{14}));
     static constexpr auto v = values<64>(bits<15>(plane<16>{0, 1}));
-    static constexpr auto fields = std::tuple(shift, s, v);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(shift, s, v);
+    }
     template <class B>
     [[nodiscard]] static constexpr std::uint32_t code(B b, int i) noexcept {
         const auto word = b.get(v, 8 * (i / 32) + i % 16 / 2);
@@ -323,7 +350,10 @@ struct iq5_ks : detail::iqk_format<type_id::iq5_ks, 32, type_id::q5_0>,
     static constexpr auto s = values<8>(bits<7>(plane<8>{offsetof(block, scales), 1}));
     static constexpr auto q = values<256>(bits<4>(plane<4, 32>{offsetof(block, qs)}),
                                           bits<1>(plane<1, 32>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(shift, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(shift, s, q);
+    }
 };
 
 BPW_NAMESPACE_END

@@ -75,7 +75,10 @@ struct q2_K : gguf_format<type_id::q2_K, 256, 16>,
     static constexpr auto s = values<16>(bits<4>(plane<8>{offsetof(block, scales)}));
     static constexpr auto m = values<16>(bits<4>(plane<8>{offsetof(block, scales), 4}));
     static constexpr auto q = values<256>(bits<2>(plane<2, 32>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, dmin, s, m, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, dmin, s, m, q);
+    }
     static constexpr lane_range lanes{0, 3};
 };
 
@@ -103,7 +106,10 @@ struct q3_K : gguf_format<type_id::q3_K, 256, 16>,
                                          bits<2>(plane<2, 4>{offsetof(block, scales) + 8}));
     static constexpr auto q = values<256>(bits<2>(plane<2, 32>{offsetof(block, qs)}),
                                           bits<1>(plane<1, 32>{offsetof(block, hmask)}));
-    static constexpr auto fields = std::tuple(d, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, q);
+    }
     static constexpr lane_range lanes{-4, 3};
 };
 
@@ -131,7 +137,10 @@ struct q4_K : gguf_format<type_id::q4_K, 256, 32>,
     static constexpr auto s = detail::six_bits<0>(offsetof(block, scales));
     static constexpr auto m = detail::six_bits<1>(offsetof(block, scales));
     static constexpr auto q = values<256>(bits<4>(plane<4, 32>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, dmin, s, m, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, dmin, s, m, q);
+    }
     static constexpr lane_range lanes{0, 15};
 };
 
@@ -162,7 +171,10 @@ struct q5_K : gguf_format<type_id::q5_K, 256, 32>,
     static constexpr auto m = detail::six_bits<1>(offsetof(block, scales));
     static constexpr auto q = values<256>(bits<4>(plane<4, 32>{offsetof(block, qs)}),
                                           bits<1>(plane<1, 32>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, dmin, s, m, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, dmin, s, m, q);
+    }
     static constexpr lane_range lanes{0, 31};
 };
 
@@ -188,7 +200,10 @@ struct q6_K : gguf_format<type_id::q6_K, 256, 16>,
     static constexpr auto s = values<16>(bits<8>(plane<8>{offsetof(block, scales)}));
     static constexpr auto q = values<256>(bits<4>(plane<4, 64>{offsetof(block, ql)}),
                                           bits<2>(plane<2, 32>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, q);
+    }
     static constexpr lane_range lanes{-32, 31};
     template <class B>
     [[nodiscard]] static constexpr int group_scale(B b, int g) noexcept {

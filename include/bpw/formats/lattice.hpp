@@ -97,7 +97,10 @@ struct iq2_xxs : detail::iq_format<type_id::iq2_xxs, 32>,
     static constexpr auto index = values<32>(bits<8>(records<4, 8, 8>{offsetof(block, groups)}));
     static constexpr auto signs7 =
         values<32>(bits<7>(records<4, 8, 7>{offsetof(block, groups) + 4}));
-    static constexpr auto fields = std::tuple(d, s, index, signs7);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, index, signs7);
+    }
 };
 
 /// w = d (2 s + 1) / 8 * +-G[index], G 512 vectors of 8, s in 0..15 per group of 16. 2.3125
@@ -119,7 +122,10 @@ struct iq2_xs : detail::iq_format<type_id::iq2_xs, 16>,
     static constexpr auto s = values<16>(bits<4>(plane<4>{offsetof(block, scales)}));
     static constexpr auto index = values<32>(bits<9>(plane<16>{offsetof(block, qs)}));
     static constexpr auto signs7 = values<32>(bits<7>(plane<16>{offsetof(block, qs), 9}));
-    static constexpr auto fields = std::tuple(d, s, index, signs7);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, index, signs7);
+    }
 };
 
 /// w = d (2 s + 1) / 8 * +-G[index], G 1024 vectors of 8, s in 0..15 per group of 16, free
@@ -146,7 +152,10 @@ struct iq2_s : detail::iq_format<type_id::iq2_s, 16>,
     static constexpr auto index =
         values<32>(bits<8>(plane<8>{offsetof(block, qs)}), bits<2>(plane<2>{offsetof(block, qh)}));
     static constexpr auto signs = values<256>(bits<1>(plane<1>{offsetof(block, signs)}));
-    static constexpr auto fields = std::tuple(d, s, index, signs);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, index, signs);
+    }
 };
 
 /// w = d (2 s + 1) / 4 * +-G[index], G 256 vectors of 4, s in 0..15 per group of 32. 3.0625
@@ -167,7 +176,10 @@ struct iq3_xxs : detail::iq_format<type_id::iq3_xxs, 32>,
     static constexpr auto s = values<8>(bits<4>(records<1, 4>{offsetof(block, words), 28}));
     static constexpr auto index = values<64>(bits<8>(plane<8>{offsetof(block, qs)}));
     static constexpr auto signs7 = values<32>(bits<7>(records<4, 4, 7>{offsetof(block, words)}));
-    static constexpr auto fields = std::tuple(d, s, index, signs7);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, index, signs7);
+    }
 };
 
 /// w = d (2 s + 1) * +-G[index], G 512 vectors of 4, s in 0..15 per group of 32, free
@@ -193,7 +205,10 @@ struct iq3_s : detail::iq_format<type_id::iq3_s, 32>,
     static constexpr auto index =
         values<64>(bits<8>(plane<8>{offsetof(block, qs)}), bits<1>(plane<1>{offsetof(block, qh)}));
     static constexpr auto signs = values<256>(bits<1>(plane<1>{offsetof(block, signs)}));
-    static constexpr auto fields = std::tuple(d, s, index, signs);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, index, signs);
+    }
 };
 
 /// w = d (2 s + 1) / 8 * (8 G[index] +- 1), G 2048 ternary vectors of 8, s in 0..7 and the sign
@@ -216,7 +231,10 @@ struct iq1_s : detail::iq_format<type_id::iq1_s, 32>,
     static constexpr auto shift = values<8>(bits<1>(plane<16>{offsetof(block, qh), 15}));
     static constexpr auto index = values<32>(bits<8>(plane<8>{offsetof(block, qs)}),
                                              bits<3>(records<4, 2, 3>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, s, shift, index);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, shift, index);
+    }
 };
 
 /// As iq1_s with s per group of 16 and a shift per octet. 1.75 bits per weight, distinctly
@@ -242,7 +260,10 @@ struct iq1_m : detail::iq_format<type_id::iq1_m, 16>,
     static constexpr auto shift = values<32>(bits<1>(plane<4>{offsetof(block, qh), 3}));
     static constexpr auto index =
         values<32>(bits<8>(plane<8>{offsetof(block, qs)}), bits<3>(plane<4>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, s, shift, index);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, shift, index);
+    }
 };
 
 /// w = d s P[index], P 32 pairs of levels, s in -32..31 per group of 32, d one f16 per
@@ -269,7 +290,10 @@ struct iq2_kl : detail::iq_format<type_id::iq2_kl, 32>,
                                         bits<2>(plane<2>{offsetof(block, scales_h)}));
     static constexpr auto index = values<128>(bits<4>(plane<4, 16>{offsetof(block, qs)}),
                                               bits<1>(plane<1, 16>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(s, index);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(s, index);
+    }
     static constexpr lane_range lanes = range_of(codebook::levels);
     template <class B>
     [[nodiscard]] static constexpr int lane(B b, int i) noexcept {

@@ -58,7 +58,10 @@ struct q4_0 : gguf_format<type_id::q4_0, 32>, detail::half_block_scale, detail::
     };
     static constexpr auto d = half_at(offsetof(block, d));
     static constexpr auto q = values<32>(bits<4>(plane<4, 16>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
     static constexpr lane_range lanes{-8, 7};
 };
 
@@ -79,7 +82,10 @@ struct q4_1 : gguf_format<type_id::q4_1, 32>,
     static constexpr auto d = half_at(offsetof(block, d));
     static constexpr auto m = half_at(offsetof(block, m));
     static constexpr auto q = values<32>(bits<4>(plane<4, 16>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, m, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, m, q);
+    }
     static constexpr lane_range lanes{0, 15};
 };
 
@@ -98,7 +104,10 @@ struct q5_0 : gguf_format<type_id::q5_0, 32>, detail::half_block_scale, detail::
     static constexpr auto d = half_at(offsetof(block, d));
     static constexpr auto q = values<32>(bits<4>(plane<4, 16>{offsetof(block, qs)}),
                                          bits<1>(plane<1>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
     static constexpr lane_range lanes{-16, 15};
 };
 
@@ -122,7 +131,10 @@ struct q5_1 : gguf_format<type_id::q5_1, 32>,
     static constexpr auto m = half_at(offsetof(block, m));
     static constexpr auto q = values<32>(bits<4>(plane<4, 16>{offsetof(block, qs)}),
                                          bits<1>(plane<1>{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, m, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, m, q);
+    }
     static constexpr lane_range lanes{0, 31};
 };
 
@@ -148,7 +160,10 @@ struct q6_0 : gguf_format<type_id::q6_0, 32>, detail::half_block_scale, detail::
     static constexpr auto d = half_at(offsetof(block, d));
     static constexpr auto q = values<32>(bits<4>(plane<4, 16>{offsetof(block, qs)}),
                                          bits<2>(high_bits{offsetof(block, qh)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
     static constexpr lane_range lanes{-32, 31};
 };
 
@@ -164,7 +179,10 @@ struct q8_0 : gguf_format<type_id::q8_0, 32>, detail::half_block_scale, detail::
     };
     static constexpr auto d = half_at(offsetof(block, d));
     static constexpr auto q = values<32>(bits<8>(plane<8>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
 };
 
 /// w = d q. 9 bits per weight. A format for activations, with the rounded sum of its weights;
@@ -182,7 +200,10 @@ struct q8_1 : gguf_format<type_id::q8_1, 32>, detail::half_block_scale, detail::
     static constexpr auto d = half_at(offsetof(block, d));
     static constexpr auto s = half_at(offsetof(block, s));
     static constexpr auto q = values<32>(bits<8>(plane<8>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, q);
+    }
 };
 
 BPW_NAMESPACE_END

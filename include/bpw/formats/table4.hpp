@@ -43,7 +43,10 @@ struct iq4_nl : gguf_format<type_id::iq4_nl, 32>,
     };
     static constexpr auto d = half_at(offsetof(block, d));
     static constexpr auto q = values<32>(bits<4>(plane<4, 16>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
 };
 
 /// w = d s T[u], T as iq4_nl, s in -32..31 per group of 32. 4.25 bits per weight, about the
@@ -69,7 +72,10 @@ struct iq4_xs : gguf_format<type_id::iq4_xs, 256, 32>,
     static constexpr auto s = values<8>(bits<4>(plane<4>{offsetof(block, scales_l)}),
                                         bits<2>(plane<2>{offsetof(block, scales_h)}));
     static constexpr auto q = values<256>(bits<4>(plane<4, 16>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, s, q);
+    }
 };
 
 /// w = 2^(e-128) F[u], F twice the E2M1 values. 4.25 bits per weight. Lossless for models that
@@ -84,7 +90,10 @@ struct mxfp4 : gguf_format<type_id::mxfp4, 32>, detail::table_codes<tables::fp4>
     };
     static constexpr auto e = values<1>(bits<8>(plane<8>{offsetof(block, e)}));
     static constexpr auto q = values<32>(bits<4>(plane<4, 16>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(e, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(e, q);
+    }
     template <class B>
     [[nodiscard]] static constexpr float block_scale(B b) noexcept {
         return e8m0_half_to_float(b.get(B::type::e));
@@ -104,7 +113,10 @@ struct nvfp4 : gguf_format<type_id::nvfp4, 64, 16>, detail::table_codes<tables::
     };
     static constexpr auto s = values<4>(bits<8>(plane<8>{offsetof(block, d)}));
     static constexpr auto q = values<64>(bits<4>(plane<4, 8>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(s, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(s, q);
+    }
     // Every scale is a multiple of 2^-10.
     template <class B>
     [[nodiscard]] static constexpr float block_scale(B) noexcept {

@@ -27,7 +27,10 @@ struct q1_0 : gguf_format<type_id::q1_0, 128>, detail::half_block_scale {
     };
     static constexpr auto d = half_at(offsetof(block, d));
     static constexpr auto q = values<128>(bits<1>(plane<1>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
     static constexpr lane_range lanes{-1, 1};
     template <class B>
     [[nodiscard]] static constexpr int lane(B b, int i) noexcept {
@@ -46,7 +49,10 @@ struct q2_0 : gguf_format<type_id::q2_0, 64>, detail::half_block_scale, detail::
     };
     static constexpr auto d = half_at(offsetof(block, d));
     static constexpr auto q = values<64>(bits<2>(plane<2>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
     static constexpr lane_range lanes{-1, 2};
 };
 
@@ -65,7 +71,10 @@ struct tq1_0 : gguf_format<type_id::tq1_0, 256>, detail::half_block_scale {
     };
     static constexpr auto d = half_at(offsetof(block, d));
     static constexpr auto digits = values<52>(bits<8>(plane<8>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, digits);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, digits);
+    }
     static constexpr lane_range lanes{-1, 1};
     template <class B>
     [[nodiscard]] static constexpr int lane(B b, int i) noexcept {
@@ -86,7 +95,10 @@ struct tq2_0 : gguf_format<type_id::tq2_0, 256>, detail::half_block_scale, detai
     };
     static constexpr auto d = half_at(offsetof(block, d));
     static constexpr auto q = values<256>(bits<2>(plane<2, 32>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(d, q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(d, q);
+    }
     static constexpr lane_range lanes{-1, 2};
 };
 
@@ -105,7 +117,10 @@ struct iq1_bn : gguf_format<type_id::iq1_bn, 64>, detail::half_row_scale {
         std::uint8_t extra;
     };
     static constexpr auto digits = values<13>(bits<8>(plane<8>{offsetof(block, ql)}));
-    static constexpr auto fields = std::tuple(digits);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(digits);
+    }
     static constexpr lane_range lanes{-1, 1};
     template <class B>
     [[nodiscard]] static constexpr int lane(B b, int i) noexcept {
@@ -126,7 +141,10 @@ struct iq2_bn : gguf_format<type_id::iq2_bn, 64>, detail::float_row_scale, detai
         std::uint8_t qs[16];
     };
     static constexpr auto q = values<64>(bits<2>(plane<2, 16>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(q);
+    }
     static constexpr lane_range lanes{-1, 2};
 };
 
@@ -147,7 +165,10 @@ struct i2_s : gguf_format<type_id::i2_s, 128>, detail::float_row_scale, detail::
         }
     };
     static constexpr auto q = values<128>(bits<2>(top_bits_first{}));
-    static constexpr auto fields = std::tuple(q);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(q);
+    }
     static constexpr lane_range lanes{-1, 2};
 };
 

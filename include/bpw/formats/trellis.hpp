@@ -73,7 +73,10 @@ struct iq1_kt : detail::trellis_format<type_id::iq1_kt>, detail::nonlinear_scale
     static constexpr auto index = values<32>(bits<8>(plane<8>{offsetof(block, ql)}),
                                              bits<4>(plane<4, 16>{offsetof(block, qh)}),
                                              bits<1>(records<4, 1, 1>{offsetof(block, groups), 4}));
-    static constexpr auto fields = std::tuple(s, index);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(s, index);
+    }
 };
 
 /// w = d T[s] v, 16-bit starts. 2.125 bits per weight, slightly better than iq2_xs.
@@ -88,7 +91,10 @@ struct iq2_kt : detail::trellis_format<type_id::iq2_kt>, detail::nonlinear_scale
     };
     static constexpr auto s = values<8>(bits<4>(plane<4, 4>{offsetof(block, scales)}));
     static constexpr auto index = values<32>(bits<16>(plane<16>{offsetof(block, qs)}));
-    static constexpr auto fields = std::tuple(s, index);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(s, index);
+    }
 };
 
 /// w = d s +-|v|, 16-bit starts, s in 0..15. 3.125 bits per weight, between iq3_xxs and iq3_s.
@@ -105,7 +111,10 @@ struct iq3_kt : detail::trellis_format<type_id::iq3_kt>, detail::biased_scales<0
     static constexpr auto s = values<8>(bits<4>(plane<4, 4>{offsetof(block, scales)}));
     static constexpr auto index = values<32>(bits<16>(plane<16>{offsetof(block, qs)}));
     static constexpr auto signs = values<256>(bits<1>(plane<1, 32>{offsetof(block, signs)}));
-    static constexpr auto fields = std::tuple(s, index, signs);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(s, index, signs);
+    }
     static constexpr lane_range lanes{-123, 123};
 
     template <class B>
@@ -141,7 +150,10 @@ struct iq4_kt : detail::trellis_format<type_id::iq4_kt>, detail::biased_scales<6
     static constexpr auto index = values<64>(bits<8>(plane<8>{offsetof(block, ql)}),
                                              bits<4>(plane<4, 32>{offsetof(block, qh)}),
                                              bits<3>(records<8, 4, 3>{offsetof(block, groups), 8}));
-    static constexpr auto fields = std::tuple(s, half, index);
+    template <class F>
+    static constexpr auto with_fields(F f) {
+        return f(s, half, index);
+    }
     template <class B>
     [[nodiscard]] static constexpr int lane(B b, int i) noexcept {
         return trellis::value(b.get(index, i / 4) | b.get(half, i / 32) << 15, i % 4);

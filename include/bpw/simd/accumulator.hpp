@@ -1,0 +1,59 @@
+// Sixteen running float sums, whatever the width of the arch's vectors.
+#pragma once
+
+#include <bpw/simd/fma.hpp>
+
+#include <array>
+
+BPW_NAMESPACE_BEGIN
+
+namespace simd {
+
+/// Sixteen floats in as many vectors as the arch needs.
+template <class A>
+struct float16 {
+    using vector = xsimd::batch<float, A>;
+    static constexpr std::size_t size = 16;
+    static constexpr std::size_t per_vector = vector::size;
+    static_assert(size % per_vector == 0, "bpw: vectors of more than 16 floats are not supported");
+
+    std::array<vector, size / per_vector> v;
+
+    [[nodiscard]] static float16 zero() noexcept {
+        float16 out;
+        for (auto& part : out.v) part = vector(0.0f);
+        return out;
+    }
+
+    /// Sixteen floats from any address.
+    [[nodiscard]] static float16 load(const float* p) noexcept {
+        float16 out;
+        for (std::size_t i = 0; i < out.v.size(); ++i) {
+            out.v[i] = vector::load_unaligned(p + i * per_vector);
+        }
+        return out;
+    }
+
+    void store(float* p) const noexcept {
+        for (std::size_t i = 0; i < v.size(); ++i) v[i].store_unaligned(p + i * per_vector);
+    }
+
+    /// Adds a * b to every lane, rounding once.
+    void add_product(const float16& a, const float16& b) noexcept {
+        for (std::size_t i = 0; i < v.size(); ++i) v[i] = fused_multiply_add(a.v[i], b.v[i], v[i]);
+    }
+
+    /// The sum of all lanes, in a fixed tree: lane l and l + 8 first, then l + 4, l + 2, l + 1.
+    [[nodiscard]] float sum() const noexcept {
+        float lane[size];
+        store(lane);
+        for (std::size_t half = size / 2; half != 0; half /= 2) {
+            for (std::size_t l = 0; l < half; ++l) lane[l] += lane[l + half];
+        }
+        return lane[0];
+    }
+};
+
+}  // namespace simd
+
+BPW_NAMESPACE_END
