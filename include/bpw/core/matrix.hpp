@@ -3,8 +3,10 @@
 
 #include <bpw/core/checked.hpp>
 #include <bpw/core/error.hpp>
+#include <bpw/core/executor.hpp>
 #include <bpw/core/format.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -152,5 +154,24 @@ class matrix_view {
     std::size_t cols_ = 0;
     std::size_t row_bytes_ = 0;
 };
+
+namespace detail {
+
+// A task should be long against the cost of handing it out, and tasks many against threads.
+inline constexpr std::size_t weights_per_task = 64 * 1024;
+
+// Calls f(first, count) for runs of rows, each a multiple of the interleaved rows.
+template <class T, class Executor, class F>
+void for_row_runs(const matrix_view<T>& w, std::size_t weights, Executor& run, F f) {
+    constexpr auto group = std::size_t{traits<T>::rows};
+    const auto per_row = std::max<std::size_t>(w.cols(), 1);
+    const auto step = std::max<std::size_t>(1, weights / per_row / group) * group;
+    run((w.rows() + step - 1) / step, [&](std::size_t task) {
+        const auto first = task * step;
+        f(first, std::min(step, w.rows() - first));
+    });
+}
+
+}  // namespace detail
 
 BPW_NAMESPACE_END

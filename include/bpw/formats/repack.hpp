@@ -37,11 +37,12 @@ inline constexpr bool is_repackable = std::is_same_v<typename detail::base_of<Fr
 /// Lays the rows of `from` out as type `To`: the same weights, bit for bit, in other places.
 ///
 /// `out` must have the tensor_bytes of the result. What the result stores beyond the source (the
-/// row sums of q8_KV) is computed anew; what it does not store is dropped. Errors: `bad_shape` when
-/// the result cannot have as many rows, `size_mismatch`.
-template <class To, class From>
+/// row sums of q8_KV) is computed anew; what it does not store is dropped. Groups of rows are
+/// handed to `run`. Errors: `bad_shape` when the result cannot have as many rows, `size_mismatch`.
+template <class To, class From, executor Executor = const serial>
     requires is_repackable<From, To>
-[[nodiscard]] result<void> repack(matrix_view<From> from, std::span<std::byte> out) {
+[[nodiscard]] result<void> repack(const matrix_view<From>& from, std::span<std::byte> out,
+                                  Executor&& run = serial{}) {
     const auto size = tensor_bytes<To>(from.rows(), from.cols());
     if (!size) return size.error();
     if (out.size() != *size) {
@@ -54,7 +55,7 @@ template <class To, class From>
     const auto writable = [&](const std::uint8_t* p) {
         return base + (p - reinterpret_cast<const std::uint8_t*>(out.data()));
     };
-    for (std::size_t row = 0; row < from.rows(); ++row) {
+    const auto repack_row = [&](std::size_t row) {
         std::int64_t sum = 0;
         for (std::size_t b = 0; b < from.blocks(); ++b) {
             const auto source = from.block(row, b);
@@ -71,28 +72,33 @@ template <class To, class From>
                 for (int i = 0; i < traits<From>::block_size; ++i) sum += From::lane(source, i);
             }
         }
-        if (from.blocks() == 0) continue;
+        if (from.blocks() == 0) return;
         constexpr auto shared = std::min(traits<From>::header_bytes, traits<To>::header_bytes);
         auto* const header = writable(to.block(row, 0).header);
         std::memcpy(header, from.block(row, 0).header, shared);
         if constexpr (requires { To::complete_header(base, sum); })
             To::complete_header(header, sum);
-    }
+    };
+    constexpr auto group = std::size_t{std::max(traits<From>::rows, traits<To>::rows)};
+    run(from.rows() / group, [&](std::size_t g) {
+        for (std::size_t row = g * group; row < (g + 1) * group; ++row) repack_row(row);
+    });
     return {};
 }
 
 /// The same for types known at run time. Errors: also `unsupported` for types that do not convert
 /// into each other without loss.
-[[nodiscard]] inline result<void> repack(const any_matrix& from, type_id to,
-                                         std::span<std::byte> out) {
-    return try_visit(from, [&]<class From>(matrix_view<From> view) -> result<void> {
+template <executor Executor = const serial>
+[[nodiscard]] result<void> repack(const any_matrix& from, type_id to, std::span<std::byte> out,
+                                  Executor&& run = serial{}) {
+    return try_visit(from, [&]<class From>(const matrix_view<From>& view) -> result<void> {
         using base = typename detail::base_of<From>::type;
         if constexpr (!std::is_void_v<base>) {
-            if (to == base::id) return repack<base>(view, out);
+            if (to == base::id) return repack<base>(view, out, run);
         } else if (to == interleaved_form(From::id)) {
             return try_visit(to, [&]<class To>(tag<To>) -> result<void> {
                 if constexpr (is_repackable<From, To>)
-                    return repack<To>(view, out);
+                    return repack<To>(view, out, run);
                 else
                     return {};
             });

@@ -1,33 +1,12 @@
 // Quantized weights to floats.
 #pragma once
 
-#include <bpw/core/executor.hpp>
 #include <bpw/core/matrix.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <span>
 
 BPW_NAMESPACE_BEGIN
-
-namespace detail {
-
-// A task should be long against the cost of handing it out, and tasks many against threads.
-inline constexpr std::size_t weights_per_task = 64 * 1024;
-
-// Calls f(first, count) for runs of rows, each a multiple of the interleaved rows.
-template <class T, class Executor, class F>
-void for_row_runs(const matrix_view<T>& w, std::size_t weights, Executor& run, F f) {
-    constexpr auto group = std::size_t{traits<T>::rows};
-    const auto per_row = std::max<std::size_t>(w.cols(), 1);
-    const auto step = std::max<std::size_t>(1, weights / per_row / group) * group;
-    run((w.rows() + step - 1) / step, [&](std::size_t task) {
-        const auto first = task * step;
-        f(first, std::min(step, w.rows() - first));
-    });
-}
-
-}  // namespace detail
 
 /// Decodes one row into `out`, which takes cols() floats. No checks.
 template <class T>

@@ -1,7 +1,8 @@
 // The kernels for matrices whose type is known at run time only.
 //
 // Each instantiates its kernel for every type; where compile time matters, visit the few types that
-// you support and call the typed forms.
+// you support and call the typed forms. All are templates, so that who does not call them does not
+// pay for them.
 #pragma once
 
 #include <bpw/formats/registry.hpp>
@@ -32,8 +33,9 @@ template <executor Executor = const serial>
 }
 
 /// The dot product of row `row` of a matrix of any type with x. Errors: as above.
-[[nodiscard]] inline result<float> try_dot(const any_matrix& w, std::size_t row,
-                                           std::span<const float> x) {
+template <class Float = float>
+[[nodiscard]] result<Float> try_dot(const any_matrix& w, std::size_t row,
+                                    std::span<const float> x) {
     return try_visit(w, [&](const auto& view) { return try_dot(view, row, x); });
 }
 
@@ -59,7 +61,8 @@ void gemv(const any_matrix& w, std::span<const float> x, std::span<float> y,
 }
 
 /// The same, or throws bpw::error.
-[[nodiscard]] inline float dot(const any_matrix& w, std::size_t row, std::span<const float> x) {
+template <class Float = float>
+[[nodiscard]] Float dot(const any_matrix& w, std::size_t row, std::span<const float> x) {
     return try_dot(w, row, x).value();
 }
 #endif
