@@ -1,5 +1,5 @@
-# Looks into a program made of two units: no function that the LOW unit brought may have been
-# replaced by code for the HIGH unit's processor.
+# Looks into a program made of two units, LOW for SSE4.1 and HIGH for AVX-512: no function that LOW
+# calls may have been replaced by HIGH's code.
 #   NM, OBJDUMP   binutils        LOW, HIGH   object files        PROGRAM   both, linked
 cmake_minimum_required(VERSION 3.21)
 
@@ -22,18 +22,19 @@ set(high_wide 0)
 foreach(body IN LISTS code)
     if(body MATCHES "^\n*[0-9a-f]+ <([^>]+)>:")
         set(name "${CMAKE_MATCH_1}")
-        string(REGEX MATCH "%[yz]mm[0-9]+" wide "${body}")
+        # The mnemonics of AVX and all that came after it begin with a v; SSE4.1 has none.
+        string(REGEX MATCH "\tv[a-z0-9]+ +[^\n]+" newer "${body}")
         if(name IN_LIST low)
             math(EXPR low_checked "${low_checked} + 1")
-            if(wide)
-                message(FATAL_ERROR "${name} comes from the unit for the lower level and uses ${wide}")
+            if(newer)
+                message(FATAL_ERROR "${name} comes from the unit for SSE4.1 and has the instruction ${newer}")
             endif()
-        elseif(name IN_LIST high AND wide)
+        elseif(name IN_LIST high AND body MATCHES "%zmm[0-9]")
             math(EXPR high_wide "${high_wide} + 1")
         endif()
     endif()
 endforeach()
 if(low_checked EQUAL 0 OR high_wide EQUAL 0)
-    message(FATAL_ERROR "nothing was compared: ${low_checked} functions of the lower level, \
-${high_wide} of the higher one with wide registers")
+    message(FATAL_ERROR "nothing was compared: the unit for SSE4.1 has ${low_checked} functions, \
+the unit for AVX-512 has ${high_wide} with 64-byte registers")
 endif()

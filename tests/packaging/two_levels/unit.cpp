@@ -1,26 +1,28 @@
 // Compiled twice, as `low` and as `high` (UNIT), for two instruction-set levels.
 #include "unit.hpp"
 
-#include <bpw/formats/registry.hpp>
+#include <bpw/bpw.hpp>
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
-
-#define TWO_LEVELS_TEXT(x) #x
-#define TWO_LEVELS_STRING(x) TWO_LEVELS_TEXT(x)
+#include <span>
+#include <vector>
 
 unit_report UNIT() {
-    std::array<std::uint8_t, sizeof(bpw::q4_K::block)> block{};
-    for (unsigned i = 0; i < block.size(); ++i) block[i] = static_cast<std::uint8_t>(37 * i & 0x3f);
-    std::array<float, bpw::q4_K::block_size> weights{};
-
-    // Through a pointer that the compiler cannot follow, so that the function is not inlined.
-    void (*volatile decode)(bpw::block_ref<bpw::q4_K>, float*) = &bpw::decode_block<bpw::q4_K>;
-    decode({block.data(), nullptr}, weights.data());
+    using type = bpw::q4_K;
+    constexpr std::size_t cols = 4 * type::block_size;
+    std::vector<std::uint8_t> bytes(4 * sizeof(type::block));
+    for (unsigned i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(37 * i & 0x3f);
+    std::vector<float> x(cols);
+    for (unsigned i = 0; i < cols; ++i) x[i] = 0.25f * static_cast<float>(i % 13) - 1.5f;
 
     unit_report report{};
-    report.instruction_set = TWO_LEVELS_STRING(BPW_INSTRUCTION_SET);
-    report.function = reinterpret_cast<const void*>(decode);
-    for (const float w : weights) report.sum += w;
+    report.level = bpw::active_arch();
+    // Called through pointers that the compiler cannot follow: what is called is what was linked.
+    float (*volatile dot)(const bpw::matrix_view<type>&, std::size_t, std::span<const float>) =
+        &bpw::dot<type>;
+    void (*volatile decode)(bpw::block_ref<type>, float*) = &bpw::decode_block<type>;
+    report.functions = {reinterpret_cast<const void*>(dot), reinterpret_cast<const void*>(decode)};
+    report.dot = dot({std::as_bytes(std::span(bytes)), 1, cols}, 0, x);
     return report;
 }

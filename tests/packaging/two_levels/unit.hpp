@@ -1,10 +1,13 @@
 // What each of the two units tells about the code that it runs.
 #pragma once
 
+#include <array>
+#include <string_view>
+
 struct unit_report {
-    const char* instruction_set;  // the name of bpw's inline namespace in this unit
-    const void* function;         // where a function of bpw lies that both units use
-    float sum;                    // something calculated by bpw
+    std::string_view level;                // bpw::active_arch()
+    std::array<const void*, 2> functions;  // where functions of bpw lie that both units use
+    float dot;                             // something calculated by bpw
 };
 
 unit_report low();
