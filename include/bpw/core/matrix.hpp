@@ -160,12 +160,13 @@ namespace detail {
 // A task should be long against the cost of handing it out, and tasks many against threads.
 inline constexpr std::size_t weights_per_task = 64 * 1024;
 
-// Calls f(first, count) for runs of rows, each a multiple of the interleaved rows.
+// Calls f(first, count) for runs of rows of about `weights` weights; all but the last run are
+// multiples of `unit` rows, itself a multiple of the interleaved rows.
 template <class T, class Executor, class F>
-void for_row_runs(const matrix_view<T>& w, std::size_t weights, Executor& run, F f) {
-    constexpr auto group = std::size_t{traits<T>::rows};
-    const auto per_row = std::max<std::size_t>(w.cols(), 1);
-    const auto step = std::max<std::size_t>(1, weights / per_row / group) * group;
+void for_row_runs(const matrix_view<T>& w, std::size_t weights, std::size_t unit, Executor& run,
+                  F f) {
+    const auto per_unit = std::max<std::size_t>(w.cols(), 1) * unit;
+    const auto step = std::max<std::size_t>(1, weights / per_unit) * unit;
     run((w.rows() + step - 1) / step, [&](std::size_t task) {
         const auto first = task * step;
         f(first, std::min(step, w.rows() - first));

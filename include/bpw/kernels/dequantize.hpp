@@ -26,11 +26,13 @@ template <class T, executor Executor = const serial>
         return fail(errc::size_mismatch, "the output of dequantize has ", out.size(),
                     " floats; expected ", w.rows(), " x ", w.cols());
     }
-    detail::for_row_runs(w, detail::weights_per_task, run, [&](std::size_t first, std::size_t n) {
-        for (std::size_t row = first; row < first + n; ++row) {
-            dequantize_row(w, row, out.data() + row * w.cols());
-        }
-    });
+    constexpr auto unit = std::size_t{traits<T>::rows};
+    detail::for_row_runs(w, detail::weights_per_task, unit, run,
+                         [&](std::size_t first, std::size_t n) {
+                             for (std::size_t row = first; row < first + n; ++row) {
+                                 dequantize_row(w, row, out.data() + row * w.cols());
+                             }
+                         });
     return {};
 }
 

@@ -61,66 +61,65 @@ inline constexpr std::size_t tile_size = [] {
 // `Columns` running sums over one tile; `steps` counts 16 weights each. x[c] points at the tile's
 // part of vector c.
 template <class A, std::size_t Columns>
-inline void multiply_tile(const float* w, std::size_t steps,
-                          const std::array<const float*, Columns>& x,
-                          std::array<simd::float16<A>*, Columns> sums) noexcept {
+void multiply_tile(const float* w, std::size_t steps, const std::array<const float*, Columns>& x,
+                   simd::float16<A>* sums) noexcept {
     using lanes = simd::float16<A>;
     std::array<lanes, Columns> s;
-    for (std::size_t c = 0; c < Columns; ++c) s[c] = *sums[c];
+    for (std::size_t c = 0; c < Columns; ++c) s[c] = sums[c];
     for (std::size_t i = 0; i < steps; ++i) {
         const auto weights = lanes::load(w + 16 * i);
-        for (std::size_t c = 0; c < Columns; ++c)
+        for (std::size_t c = 0; c < Columns; ++c) {
             s[c].add_product(weights, lanes::load(x[c] + 16 * i));
+        }
     }
-    for (std::size_t c = 0; c < Columns; ++c) *sums[c] = s[c];
+    for (std::size_t c = 0; c < Columns; ++c) sums[c] = s[c];
 }
 
-// Rows first ... first + group - 1 (one interleaved group) times `x`, which has at most `Most`
-// vectors.
-template <class A, std::size_t Group, std::size_t Most, class T>
-void multiply_rows(const matrix_view<T>& w, std::size_t first, vectors<const float> x, float* y,
-                   std::size_t y_stride) noexcept {
+// `rows` (at most MostRows) rows from `first` on times `x`, which has at most MostVectors vectors.
+template <class A, std::size_t MostRows, std::size_t MostVectors, class T>
+void multiply_rows(const matrix_view<T>& w, std::size_t first, std::size_t rows,
+                   vectors<const float> x, float* y, std::size_t y_stride) noexcept {
     using lanes = simd::float16<A>;
     constexpr auto tile = tile_size<T>;
     constexpr auto block = std::size_t{traits<T>::block_size};
-    alignas(64) float weights[tile];
-    alignas(64) float rest[Most > 4 ? 4 : Most][16];
-    std::array<std::array<lanes, Most>, Group> sums;
-    for (auto& row : sums) {
-        for (std::size_t c = 0; c < x.count; ++c) row[c] = lanes::zero();
+    constexpr auto at_once = std::min<std::size_t>(4, MostVectors);
+    alignas(64) float weights[MostRows][tile];
+    alignas(64) float rest[at_once][16];
+    std::array<std::array<lanes, MostVectors>, MostRows> sums;
+    for (std::size_t k = 0; k < rows; ++k) {
+        for (std::size_t c = 0; c < x.count; ++c) sums[k][c] = lanes::zero();
     }
     for (std::size_t at = 0; at < w.cols(); at += tile) {
         const auto n = std::min(tile, w.cols() - at);
         const auto steps = n / 16;
-        for (std::size_t k = 0; k < Group; ++k) {
+        for (std::size_t k = 0; k < rows; ++k) {
             for (std::size_t b = 0; b < n / block; ++b) {
-                decode_block(w.block(first + k, at / block + b), weights + b * block);
+                decode_block(w.block(first + k, at / block + b), weights[k] + b * block);
             }
-            std::fill(weights + n, weights + (n + 15) / 16 * 16, 0.0f);
-            const auto columns = [&]<std::size_t Columns>(std::size_t c) {
-                std::array<const float*, Columns> from;
-                std::array<lanes*, Columns> to;
-                for (std::size_t j = 0; j < Columns; ++j) {
-                    from[j] = x[c + j] + at;
-                    to[j] = &sums[k][c + j];
-                }
-                multiply_tile<A, Columns>(weights, steps, from, to);
-                if (n % 16 == 0) return;
-                for (std::size_t j = 0; j < Columns; ++j) {
-                    std::fill(rest[j], rest[j] + 16, 0.0f);
-                    std::copy(from[j] + 16 * steps, from[j] + n, rest[j]);
-                    from[j] = rest[j];
-                }
-                multiply_tile<A, Columns>(weights + 16 * steps, 1, from, to);
-            };
-            std::size_t c = 0;
-            if constexpr (Most >= 4) {
-                for (; c + 4 <= x.count; c += 4) columns.template operator()<4>(c);
-            }
-            for (; c < x.count; ++c) columns.template operator()<1>(c);
+            std::fill(weights[k] + n, weights[k] + (n + 15) / 16 * 16, 0.0f);
         }
+        // A few vectors with all rows, so that their part of x is read from memory once.
+        const auto columns = [&]<std::size_t Columns>(std::size_t c) {
+            std::array<const float*, Columns> from;
+            std::array<const float*, Columns> end;
+            for (std::size_t j = 0; j < Columns; ++j) {
+                from[j] = x[c + j] + at;
+                std::fill(rest[j], rest[j] + 16, 0.0f);
+                std::copy(from[j] + 16 * steps, from[j] + n, rest[j]);
+                end[j] = rest[j];
+            }
+            for (std::size_t k = 0; k < rows; ++k) {
+                multiply_tile<A, Columns>(weights[k], steps, from, &sums[k][c]);
+                if (n % 16 != 0) {
+                    multiply_tile<A, Columns>(weights[k] + 16 * steps, 1, end, &sums[k][c]);
+                }
+            }
+        };
+        std::size_t c = 0;
+        for (; c + at_once <= x.count; c += at_once) columns.template operator()<at_once>(c);
+        for (; c < x.count; ++c) columns.template operator()<1>(c);
     }
-    for (std::size_t k = 0; k < Group; ++k) {
+    for (std::size_t k = 0; k < rows; ++k) {
         for (std::size_t c = 0; c < x.count; ++c) y[c * y_stride + k] = sums[k][c].sum();
     }
 }
@@ -152,19 +151,26 @@ template <class T, class A = native_arch, executor Executor = const serial>
     }
     if constexpr (is_quant_format<T>) {
         constexpr auto group = std::size_t{traits<T>::rows};
-        // As many vectors as keep the sums of a group within 32 KiB of stack.
-        constexpr auto most = std::min<std::size_t>(128, 512 / group);
+        // So many rows at a time that x comes from the cache, and as many vectors as keep the sums
+        // within 32 KiB of stack.
+        constexpr auto most_rows = std::max<std::size_t>(8, group);
+        constexpr auto most_vectors = 512 / most_rows;
         const auto share = detail::weights_per_task / std::max<std::size_t>(1, x.count / 8);
-        detail::for_row_runs(w, share, run, [&](std::size_t first, std::size_t n) {
-            for (std::size_t row = first; row < first + n; row += group) {
-                if (x.count == 1) {
-                    detail::multiply_rows<A, group, 1>(w, row, x, y.data + row, y.stride);
-                    continue;
+        const auto unit = x.count == 1 ? group : most_rows;
+        detail::for_row_runs(w, share, unit, run, [&](std::size_t first, std::size_t n) {
+            if (x.count == 1) {
+                for (std::size_t row = first; row < first + n; row += group) {
+                    detail::multiply_rows<A, group, 1>(w, row, group, x, y.data + row, y.stride);
                 }
-                for (std::size_t c = 0; c < x.count; c += most) {
-                    const vectors<const float> some{x[c], std::min(most, x.count - c), x.length,
-                                                    x.stride};
-                    detail::multiply_rows<A, group, most>(w, row, some, y[c] + row, y.stride);
+                return;
+            }
+            for (std::size_t row = first; row < first + n; row += most_rows) {
+                const auto rows = std::min(most_rows, first + n - row);
+                for (std::size_t c = 0; c < x.count; c += most_vectors) {
+                    const vectors<const float> some{x[c], std::min(most_vectors, x.count - c),
+                                                    x.length, x.stride};
+                    detail::multiply_rows<A, most_rows, most_vectors>(w, row, rows, some,
+                                                                      y[c] + row, y.stride);
                 }
             }
         });
@@ -193,7 +199,7 @@ template <class T, class A = native_arch>
     }
     float y = 0;
     if constexpr (is_quant_format<T>) {
-        detail::multiply_rows<A, 1, 1>(w, row, vectors<const float>(x), &y, 1);
+        detail::multiply_rows<A, 1, 1>(w, row, 1, vectors<const float>(x), &y, 1);
     }
     return y;
 }
