@@ -52,6 +52,13 @@ template <class To, class From, executor Executor = const serial>
     std::memset(out.data(), 0, out.size());
     const auto to = *matrix_view<To>::make(out, from.rows(), from.cols());
     auto* const base = reinterpret_cast<std::uint8_t*>(out.data());
+    constexpr auto shared = std::min(traits<From>::header_bytes, traits<To>::header_bytes);
+    constexpr bool adds_to_header = [&] {
+        if constexpr (requires { To::complete_header(nullptr, 0); })
+            return traits<To>::header_bytes > shared;
+        else
+            return false;
+    }();
     const auto writable = [&](const std::uint8_t* p) {
         return base + (p - reinterpret_cast<const std::uint8_t*>(out.data()));
     };
@@ -68,16 +75,14 @@ template <class To, class From, executor Executor = const serial>
             From::with_fields([&](const auto&... in) {
                 return To::with_fields([&](const auto&... result) { (copy(in, result), ...); });
             });
-            if constexpr (requires { To::complete_header(base, sum); }) {
+            if constexpr (adds_to_header) {
                 for (int i = 0; i < traits<From>::block_size; ++i) sum += From::lane(source, i);
             }
         }
         if (from.blocks() == 0) return;
-        constexpr auto shared = std::min(traits<From>::header_bytes, traits<To>::header_bytes);
         auto* const header = writable(to.block(row, 0).header);
         std::memcpy(header, from.block(row, 0).header, shared);
-        if constexpr (requires { To::complete_header(base, sum); })
-            To::complete_header(header, sum);
+        if constexpr (adds_to_header) To::complete_header(header, sum);
     };
     constexpr auto group = std::size_t{std::max(traits<From>::rows, traits<To>::rows)};
     run(from.rows() / group, [&](std::size_t g) {
