@@ -36,6 +36,12 @@ namespace gguf {
 /// proportion to the size of the file.
 class file {
   public:
+    file(file&&) = default;
+    file& operator=(file&&) = default;
+    file(const file&) = delete;
+    file& operator=(const file&) = delete;
+    ~file() = default;
+
     /// Opens a file, by default mapped; of a split model, whichever part is named, all parts in the
     /// same folder. Errors: `not_found`, `io`, and those of `try_parse`; the message begins with
     /// the path.
