@@ -16,6 +16,7 @@ if(PROJECT_IS_TOP_LEVEL)
         set(CMAKE_CXX_COMPILER_LAUNCHER ${BPW_CCACHE})
     endif()
     set(CMAKE_CXX_EXTENSIONS OFF)
+    set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
 endif()
 
 set(bpw_levels ${BPW_ARCH})
