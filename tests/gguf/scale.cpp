@@ -81,18 +81,24 @@ std::size_t memory_for(std::span<const std::byte> file) {
 
 constexpr std::size_t allowed(std::size_t file) { return 4 * file + (std::size_t{1} << 20); }
 
+std::string numbered(const char* prefix, std::uint64_t i) {
+    std::string out = prefix;
+    out += std::to_string(i);
+    return out;
+}
+
 byte_vector vocabulary(std::uint64_t words) {
     byte_vector list;
     put(list, value_type::string);
     put(list, words);
-    for (std::uint64_t i = 0; i < words; ++i) put_string(list, "token" + std::to_string(i));
+    for (std::uint64_t i = 0; i < words; ++i) put_string(list, numbered("token", i));
     return image{}.kv("tokenizer.ggml.tokens", value_type::array, list).build();
 }
 
 image many_tensors(std::uint32_t count) {
     image m;
     for (std::uint32_t i = 0; i < count; ++i) {
-        m.add("blk." + std::to_string(i) + ".ffn_gate.weight", {32}, i % 3 == 0 ? 8 : 2);
+        m.add(numbered("blk.", i) + ".ffn_gate.weight", {32}, i % 3 == 0 ? 8 : 2);
     }
     return m;
 }
@@ -139,7 +145,7 @@ TEST(scale, tensors_in_reverse_order) {
 TEST(scale, metadata_entries) {
     image m;
     for (std::uint32_t i = 0; i < 100000; ++i) {
-        m.kv("k" + std::to_string(i), value_type::u8, number(std::uint8_t{0}));
+        m.kv(numbered("k", i), value_type::u8, number(std::uint8_t{0}));
     }
     const auto file = m.build();
     const auto time = opening_time(file);
@@ -162,8 +168,8 @@ TEST(scale, memory_is_bounded_by_the_file) {
     }
     // One observation for every entry.
     image odd;
-    for (int i = 0; i < 20000; ++i) {
-        odd.kv("\xff" + std::to_string(i), value_type::boolean, number(std::uint8_t{3}));
+    for (std::uint64_t i = 0; i < 20000; ++i) {
+        odd.kv(numbered("\xff", i), value_type::boolean, number(std::uint8_t{3}));
     }
     const auto noisy = odd.build();
     EXPECT_LT(memory_for(noisy), allowed(noisy.size()));

@@ -343,7 +343,8 @@ class parser {
             if (d > most || !next || *next > most) {
                 std::string shape;
                 for (const auto each : t.shape()) {
-                    shape += (shape.empty() ? "" : " x ") + std::to_string(each);
+                    if (!shape.empty()) shape += " x ";
+                    shape += std::to_string(each);
                 }
                 return refuse(errc::overflow, t.in_words(), " has the shape ", shape,
                               "; expected no more than ", most, " elements");

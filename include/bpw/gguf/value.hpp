@@ -40,8 +40,11 @@ template <class T>
     if constexpr (std::same_as<T, bool>) {
         return "a bool";
     } else if constexpr (whole_number<T>) {
-        return "an integer of " + std::to_string(std::numeric_limits<T>::min()) + " to " +
-               std::to_string(std::numeric_limits<T>::max());
+        std::string range = "an integer of ";
+        range += std::to_string(std::numeric_limits<T>::min());
+        range += " to ";
+        range += std::to_string(std::numeric_limits<T>::max());
+        return range;
     } else if constexpr (std::same_as<T, float>) {
         return "an f32";
     } else if constexpr (std::same_as<T, double>) {
