@@ -138,7 +138,15 @@ int run(int argc, char** argv) {
     }
     bpw::threads pool(threads);
     std::vector<measurement> all;
-    for (const auto& file : models) all.push_back(measure(file, text, pool));
+    for (const auto& file : models) {
+        try {
+            all.push_back(measure(file, text, pool));
+        } catch (const bpw::error& e) {
+            // With several models it must be said which.
+            if (std::string_view(e.what()).starts_with(file)) throw;
+            throw bpw::error(e.code(), file + ": " + e.what());
+        }
+    }
 
     const auto windows = text.size() / window_size;
     if (json) {
@@ -146,8 +154,8 @@ int run(int argc, char** argv) {
     } else {
         print_table(all);
         std::cout << "\n"
-                  << windows << " windows of " << window_size << " bytes, " << pool.count()
-                  << (pool.count() == 1 ? " thread\n" : " threads\n");
+                  << windows << (windows == 1 ? " window of " : " windows of ") << window_size
+                  << " bytes, " << pool.count() << (pool.count() == 1 ? " thread\n" : " threads\n");
     }
     return 0;
 }
