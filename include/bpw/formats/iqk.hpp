@@ -34,6 +34,16 @@ struct seven_bit_scales {
     }
 };
 
+// Odd scales +-(2 m + 1), m in the low four bits, the sign above them.
+struct odd_signed_scales {
+    template <class B>
+    [[nodiscard]] static constexpr int group_scale(B b, int g) noexcept {
+        const auto u = static_cast<int>(b.get(B::type::s, g));
+        const int magnitude = 2 * (u & 15) + 1;
+        return u >= 16 ? -magnitude : magnitude;
+    }
+};
+
 template <type_id Id, int GroupSize, type_id Fallback>
 struct iqk_format : gguf_format<Id, 256, GroupSize> {
     static constexpr std::optional<type_id> fallback_ik = Fallback;
@@ -77,6 +87,7 @@ struct iq2_k : detail::iqk_format<type_id::iq2_k, 16, type_id::iq4_nl>,
 ///     78  qh        bit 2 of u: 32 bytes, one bit for each 32 weights
 struct iq3_k : detail::iqk_format<type_id::iq3_k, 16, type_id::iq4_nl>,
                detail::half_block_scale,
+               detail::odd_signed_scales,
                detail::shifted_table<tables::nonlinear3, 4> {
     struct block {
         le16 d;
@@ -95,12 +106,6 @@ struct iq3_k : detail::iqk_format<type_id::iq3_k, 16, type_id::iq4_nl>,
     template <class F>
     static constexpr auto with_fields(F f) {
         return f(d, shift, s, q);
-    }
-    template <class B>
-    [[nodiscard]] static constexpr int group_scale(B b, int g) noexcept {
-        const auto u = static_cast<int>(b.get(B::type::s, g));
-        const int magnitude = 2 * (u & 15) + 1;
-        return u >= 16 ? -magnitude : magnitude;
     }
 };
 
@@ -176,6 +181,7 @@ struct iq5_k : detail::iqk_format<type_id::iq5_k, 16, type_id::q6_0>,
 ///     148  qh      bits 5..4 of u: 32 bytes hold 128 weights, two bits for each 32
 struct iq6_k : detail::iqk_format<type_id::iq6_k, 16, type_id::q8_0>,
                detail::half_block_scale,
+               detail::signed_byte_scales,
                detail::shifted_table<tables::nonlinear6, 1> {
     struct block {
         le16 d;
@@ -192,10 +198,6 @@ struct iq6_k : detail::iqk_format<type_id::iq6_k, 16, type_id::q8_0>,
     template <class F>
     static constexpr auto with_fields(F f) {
         return f(d, shift, s, q);
-    }
-    template <class B>
-    [[nodiscard]] static constexpr int group_scale(B b, int g) noexcept {
-        return as_signed<8>(b.get(B::type::s, g));
     }
 
     // Horner's scheme in fused steps. The products of a 6-bit integer and a float are exact in

@@ -187,6 +187,7 @@ struct q5_K : gguf_format<type_id::q5_K, 256, 32>,
 ///     208  d       f16, any sign
 struct q6_K : gguf_format<type_id::q6_K, 256, 16>,
               detail::half_block_scale,
+              detail::signed_byte_scales,
               detail::biased_codes<32> {
     static constexpr std::optional<type_id> fallback_ik = type_id::q8_0;
     static constexpr std::optional<type_id> fallback_mainline = type_id::q8_0;
@@ -205,10 +206,6 @@ struct q6_K : gguf_format<type_id::q6_K, 256, 16>,
         return f(d, s, q);
     }
     static constexpr lane_range lanes{-32, 31};
-    template <class B>
-    [[nodiscard]] static constexpr int group_scale(B b, int g) noexcept {
-        return as_signed<8>(b.get(B::type::s, g));
-    }
 };
 
 BPW_NAMESPACE_END

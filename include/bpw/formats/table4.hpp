@@ -27,6 +27,14 @@ struct biased_scales {
     }
 };
 
+// Group scales that are signed bytes.
+struct signed_byte_scales {
+    template <class B>
+    [[nodiscard]] static constexpr int group_scale(B b, int g) noexcept {
+        return as_signed<8>(b.get(B::type::s, g));
+    }
+};
+
 }  // namespace detail
 
 /// w = d T[u], T the 16 non-uniform levels. 4.5 bits per weight. Better than q4_0 for

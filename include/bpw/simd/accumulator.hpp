@@ -25,6 +25,12 @@ struct float16 {
         return out;
     }
 
+    [[nodiscard]] static float16 all(float x) noexcept {
+        float16 out;
+        for (auto& part : out.v) part = vector(x);
+        return out;
+    }
+
     /// Sixteen floats from any address.
     [[nodiscard]] static float16 load(const float* p) noexcept {
         float16 out;
@@ -41,6 +47,19 @@ struct float16 {
     /// Adds a * b to every lane, rounding once.
     void add_product(const float16& a, const float16& b) noexcept {
         for (std::size_t i = 0; i < v.size(); ++i) v[i] = fused_multiply_add(a.v[i], b.v[i], v[i]);
+    }
+
+    /// Stores the nearest integers, ties to even.
+    void round_to(std::int32_t* p) const noexcept {
+        for (std::size_t i = 0; i < v.size(); ++i) {
+            xsimd::nearbyint_as_int(v[i]).store_unaligned(p + i * per_vector);
+        }
+    }
+
+    [[nodiscard]] friend float16 operator*(const float16& a, const float16& b) noexcept {
+        float16 out;
+        for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = a.v[i] * b.v[i];
+        return out;
     }
 
     /// The sum of all lanes, in a fixed tree: lane l and l + 8 first, then l + 4, l + 2, l + 1.

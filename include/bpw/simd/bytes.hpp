@@ -1,0 +1,237 @@
+// Byte operations that xsimd lacks, as overloads on its arch tags.
+//
+// Every operation has a generic form that works on any arch through memory, and overloads for the
+// archs that have instructions for it. They take batches of the arch's own width; vector64.hpp
+// builds vectors of one width from them.
+#pragma once
+
+#include <bpw/simd/arch.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+BPW_NAMESPACE_BEGIN
+
+namespace simd {
+
+template <class A>
+using u8_batch = xsimd::batch<std::uint8_t, A>;
+template <class A>
+using s8_batch = xsimd::batch<std::int8_t, A>;
+template <class A>
+using i32_batch = xsimd::batch<std::int32_t, A>;
+
+namespace detail {
+
+// The last parameter picks the overload: the arch's own tag converts to that of its ancestors.
+
+template <int MaxU, class A>
+[[nodiscard]] i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                   const s8_batch<A>& s, xsimd::generic) noexcept {
+    constexpr auto size = u8_batch<A>::size;
+    std::uint8_t a[size];
+    std::int8_t b[size];
+    std::int32_t c[size / 4];
+    u.store_unaligned(a);
+    s.store_unaligned(b);
+    sum.store_unaligned(c);
+    for (std::size_t i = 0; i < size; ++i) c[i / 4] += a[i] * b[i];
+    return i32_batch<A>::load_unaligned(c);
+}
+
+template <class A>
+[[nodiscard]] u8_batch<A> lookup16_on(const std::uint8_t* table, const u8_batch<A>& index,
+                                      xsimd::generic) noexcept {
+    constexpr auto size = u8_batch<A>::size;
+    std::uint8_t i[size];
+    index.store_unaligned(i);
+    for (auto& x : i) x = table[x];
+    return u8_batch<A>::load_unaligned(i);
+}
+
+template <int By, class A>
+[[nodiscard]] u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::generic) noexcept {
+    return x >> By;
+}
+
+#if XSIMD_WITH_SSSE3
+// Two 16-bit sums of two products each cannot saturate while 2 * 127 * MaxU fits 15 bits.
+template <int MaxU>
+inline constexpr bool pairs_fit = 2 * 127 * MaxU <= 32767;
+
+template <int MaxU, class A>
+[[nodiscard]] i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                   const s8_batch<A>& s, xsimd::ssse3) noexcept {
+    if constexpr (pairs_fit<MaxU>) {
+        return _mm_add_epi32(sum, _mm_madd_epi16(_mm_maddubs_epi16(u, s), _mm_set1_epi16(1)));
+    } else {
+        const __m128i low = _mm_set1_epi16(255);
+        const __m128i even =
+            _mm_madd_epi16(_mm_and_si128(u, low), _mm_srai_epi16(_mm_slli_epi16(s, 8), 8));
+        const __m128i odd = _mm_madd_epi16(_mm_srli_epi16(u, 8), _mm_srai_epi16(s, 8));
+        return _mm_add_epi32(sum, _mm_add_epi32(even, odd));
+    }
+}
+template <class A>
+[[nodiscard]] u8_batch<A> lookup16_on(const std::uint8_t* table, const u8_batch<A>& index,
+                                      xsimd::ssse3) noexcept {
+    return _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)), index);
+}
+#endif
+#if XSIMD_WITH_SSE2
+template <int By, class A>
+[[nodiscard]] u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::sse2) noexcept {
+    return _mm_and_si128(_mm_srli_epi16(x, By), _mm_set1_epi8(static_cast<char>(255 >> By)));
+}
+#endif
+
+#if XSIMD_WITH_AVX2
+template <int MaxU, class A>
+[[nodiscard]] i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                   const s8_batch<A>& s, xsimd::avx2) noexcept {
+#if defined(__AVXVNNI__)
+    return _mm256_dpbusd_avx_epi32(sum, u, s);
+#else
+    if constexpr (pairs_fit<MaxU>) {
+        return _mm256_add_epi32(
+            sum, _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1)));
+    } else {
+        const __m256i low = _mm256_set1_epi16(255);
+        const __m256i even = _mm256_madd_epi16(_mm256_and_si256(u, low),
+                                               _mm256_srai_epi16(_mm256_slli_epi16(s, 8), 8));
+        const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(u, 8), _mm256_srai_epi16(s, 8));
+        return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
+    }
+#endif
+}
+template <class A>
+[[nodiscard]] u8_batch<A> lookup16_on(const std::uint8_t* table, const u8_batch<A>& index,
+                                      xsimd::avx2) noexcept {
+    const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), index);
+}
+template <int By, class A>
+[[nodiscard]] u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::avx2) noexcept {
+    return _mm256_and_si256(_mm256_srli_epi16(x, By),
+                            _mm256_set1_epi8(static_cast<char>(255 >> By)));
+}
+#endif
+
+#if XSIMD_WITH_AVX512BW
+template <int MaxU, class A>
+[[nodiscard]] i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                   const s8_batch<A>& s, xsimd::avx512bw) noexcept {
+#if defined(__AVX512VNNI__)
+    return _mm512_dpbusd_epi32(sum, u, s);
+#else
+    if constexpr (pairs_fit<MaxU>) {
+        return _mm512_add_epi32(
+            sum, _mm512_madd_epi16(_mm512_maddubs_epi16(u, s), _mm512_set1_epi16(1)));
+    } else {
+        const __m512i low = _mm512_set1_epi16(255);
+        const __m512i even = _mm512_madd_epi16(_mm512_and_si512(u, low),
+                                               _mm512_srai_epi16(_mm512_slli_epi16(s, 8), 8));
+        const __m512i odd = _mm512_madd_epi16(_mm512_srli_epi16(u, 8), _mm512_srai_epi16(s, 8));
+        return _mm512_add_epi32(sum, _mm512_add_epi32(even, odd));
+    }
+#endif
+}
+template <class A>
+[[nodiscard]] u8_batch<A> lookup16_on(const std::uint8_t* table, const u8_batch<A>& index,
+                                      xsimd::avx512bw) noexcept {
+    const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), index);
+}
+template <int By, class A>
+[[nodiscard]] u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::avx512bw) noexcept {
+    return _mm512_and_si512(_mm512_srli_epi16(x, By),
+                            _mm512_set1_epi8(static_cast<char>(255 >> By)));
+}
+#endif
+
+#if XSIMD_WITH_NEON64
+template <int MaxU, class A>
+[[nodiscard]] i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                   const s8_batch<A>& s, xsimd::neon64) noexcept {
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+    return vusdotq_s32(sum, u, s);
+#elif defined(__ARM_FEATURE_DOTPROD)
+    if constexpr (MaxU <= 127) {
+        return vdotq_s32(sum, vreinterpretq_s8_u8(u), s);
+    } else {
+        // u = (u - 128) + 128
+        const int8x16_t lowered = vreinterpretq_s8_u8(veorq_u8(u, vdupq_n_u8(128)));
+        const int32x4_t sums = vdotq_s32(vdupq_n_s32(0), vdupq_n_s8(1), s);
+        return vdotq_s32(vshlq_n_s32(sums, 7) + static_cast<int32x4_t>(sum), lowered, s);
+    }
+#else
+    const int16x8_t u0 = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(u)));
+    const int16x8_t u1 = vreinterpretq_s16_u16(vmovl_u8(vget_high_u8(u)));
+    const int16x8_t s0 = vmovl_s8(vget_low_s8(s));
+    const int16x8_t s1 = vmovl_s8(vget_high_s8(s));
+    const int32x4_t p0 = vmull_s16(vget_low_s16(u0), vget_low_s16(s0));
+    const int32x4_t p1 = vmull_high_s16(u0, s0);
+    const int32x4_t p2 = vmull_s16(vget_low_s16(u1), vget_low_s16(s1));
+    const int32x4_t p3 = vmull_high_s16(u1, s1);
+    return vaddq_s32(sum, vpaddq_s32(vpaddq_s32(p0, p1), vpaddq_s32(p2, p3)));
+#endif
+}
+template <class A>
+[[nodiscard]] u8_batch<A> lookup16_on(const std::uint8_t* table, const u8_batch<A>& index,
+                                      xsimd::neon64) noexcept {
+    return vqtbl1q_u8(vld1q_u8(table), index);
+}
+template <int By, class A>
+[[nodiscard]] u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::neon64) noexcept {
+    return vshrq_n_u8(x, By);
+}
+#endif
+
+// A ladder of tables of 16: the table's half is chosen by the index's upper bit.
+template <class A, std::size_t Size, class Tag>
+[[nodiscard]] u8_batch<A> lookup_on(std::integral_constant<std::size_t, Size>,
+                                    const std::uint8_t* table, const u8_batch<A>& index,
+                                    Tag tag) noexcept {
+    if constexpr (Size == 16) {
+        return lookup16_on<A>(table, index, tag);
+    } else {
+        constexpr std::integral_constant<std::size_t, Size / 2> half;
+        const u8_batch<A> low = index & u8_batch<A>(static_cast<std::uint8_t>(Size / 2 - 1));
+        return xsimd::select(index == low, lookup_on<A>(half, table, low, tag),
+                             lookup_on<A>(half, table + Size / 2, low, tag));
+    }
+}
+
+}  // namespace detail
+
+/// sum[i] + u[4 i] s[4 i] + ... + u[4 i + 3] s[4 i + 3], exact.
+///
+/// u holds at most MaxU, s is in -127..127: the bound decides whether an arch may add products in
+/// 16 bits on the way.
+template <int MaxU, class A>
+[[nodiscard]] i32_batch<A> dot4(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                const s8_batch<A>& s) noexcept {
+    static_assert(MaxU >= 0 && MaxU <= 255);
+    return detail::dot4_on<MaxU, A>(sum, u, s, A{});
+}
+
+/// table[index[i]] for a table of Size bytes, 16, 32 or 64; every index is below Size.
+template <std::size_t Size, class A>
+[[nodiscard]] u8_batch<A> lookup(const std::uint8_t* table, const u8_batch<A>& index) noexcept {
+    return detail::lookup_on<A>(std::integral_constant<std::size_t, Size>{}, table, index, A{});
+}
+
+/// Every byte shifted right by 0 to 7 bits.
+template <int By, class A>
+[[nodiscard]] u8_batch<A> shift_right(const u8_batch<A>& x) noexcept {
+    if constexpr (By == 0) {
+        return x;
+    } else {
+        return detail::shift_right_on<By, A>(x, A{});
+    }
+}
+
+}  // namespace simd
+
+BPW_NAMESPACE_END

@@ -1,0 +1,325 @@
+// Vectors of 64 bytes, 16 integers or 16 floats, whatever the width of the arch's registers.
+//
+// Unpacking and the kernels are written in these, so that one text serves every arch and the order
+// of additions is the same everywhere. AVX-512 holds one in a register, AVX2 in two, SSE and NEON
+// in four.
+#pragma once
+
+#include <bpw/core/half.hpp>
+#include <bpw/simd/accumulator.hpp>
+#include <bpw/simd/bytes.hpp>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+BPW_NAMESPACE_BEGIN
+
+namespace simd {
+
+template <class A>
+struct int16x {
+    using vector = i32_batch<A>;
+    static constexpr std::size_t per_vector = vector::size;
+    std::array<vector, 16 / per_vector> v;
+
+    [[nodiscard]] static int16x zero() noexcept {
+        int16x out;
+        for (auto& part : out.v) part = vector(0);
+        return out;
+    }
+    [[nodiscard]] static int16x load(const std::int32_t* p) noexcept {
+        int16x out;
+        for (std::size_t i = 0; i < out.v.size(); ++i) {
+            out.v[i] = vector::load_unaligned(p + i * per_vector);
+        }
+        return out;
+    }
+    template <class F>
+    [[nodiscard]] static int16x make(F f) noexcept {
+        int16x out;
+        for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = f(i);
+        return out;
+    }
+    [[nodiscard]] friend int16x operator+(const int16x& a, std::int32_t b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] + vector(b); });
+    }
+    [[nodiscard]] friend int16x operator-(const int16x& a, const int16x& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] - b.v[i]; });
+    }
+    [[nodiscard]] friend int16x operator&(const int16x& a, const int16x& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] & b.v[i]; });
+    }
+    [[nodiscard]] friend int16x operator&(const int16x& a, std::int32_t b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] & vector(b); });
+    }
+    template <int By>
+    [[nodiscard]] int16x shifted_right() const noexcept {
+        return make([&](std::size_t i) { return v[i] >> By; });
+    }
+    [[nodiscard]] friend int16x operator|(const int16x& a, const int16x& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] | b.v[i]; });
+    }
+    [[nodiscard]] friend int16x operator^(const int16x& a, std::int32_t b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] ^ vector(b); });
+    }
+    template <int By>
+    [[nodiscard]] int16x shifted_left() const noexcept {
+        return make([&](std::size_t i) { return v[i] << By; });
+    }
+    [[nodiscard]] float16<A> to_float() const noexcept {
+        float16<A> out;
+        for (std::size_t i = 0; i < v.size(); ++i) out.v[i] = xsimd::to_float(v[i]);
+        return out;
+    }
+};
+
+template <class A>
+struct bytes64 {
+    using vector = u8_batch<A>;
+    static constexpr std::size_t per_vector = vector::size;
+    std::array<vector, 64 / per_vector> v;
+
+    [[nodiscard]] static bytes64 load(const std::uint8_t* p) noexcept {
+        bytes64 out;
+        for (std::size_t i = 0; i < out.v.size(); ++i) {
+            out.v[i] = vector::load_unaligned(p + i * per_vector);
+        }
+        return out;
+    }
+    template <class F>
+    [[nodiscard]] static bytes64 make(F f) noexcept {
+        bytes64 out;
+        for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = f(i);
+        return out;
+    }
+    void store(std::uint8_t* p) const noexcept {
+        for (std::size_t i = 0; i < v.size(); ++i) v[i].store_unaligned(p + i * per_vector);
+    }
+
+    /// Bits By ... By + Width - 1 of every byte.
+    template <int Width, int By>
+    [[nodiscard]] bytes64 field() const noexcept {
+        return make([&](std::size_t i) {
+            if constexpr (By + Width == 8)
+                return shift_right<By, A>(v[i]);
+            else
+                return shift_right<By, A>(v[i]) &
+                       vector(static_cast<std::uint8_t>((1 << Width) - 1));
+        });
+    }
+    template <int By>
+    [[nodiscard]] bytes64 shifted_left() const noexcept {
+        return make([&](std::size_t i) { return v[i] << By; });
+    }
+    [[nodiscard]] friend bytes64 operator|(const bytes64& a, const bytes64& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] | b.v[i]; });
+    }
+    /// table[b] for every byte b, all below Size: 16, 32 or 64.
+    template <std::size_t Size>
+    [[nodiscard]] bytes64 lookup(const std::uint8_t* table) const noexcept {
+        return make([&](std::size_t i) { return simd::lookup<Size, A>(table, v[i]); });
+    }
+};
+
+/// Where sixteen small numbers lie in 16 bytes: number i is the bits from `shift[i]` on of the
+/// bytes byte[4 i] and byte[4 i + 1]; the other two bytes of a lane are index 128, which reads as
+/// zero.
+struct alignas(64) bit_plan {
+    std::array<std::uint8_t, 64> byte;
+    std::array<std::int32_t, 16> shift;
+    std::int32_t mask;
+};
+
+namespace detail {
+
+template <int Width, int Low, int High, class A, std::size_t... I>
+[[nodiscard]] bytes64<A> halves(const std::uint8_t* p, xsimd::generic,
+                                std::index_sequence<I...>) noexcept {
+    using vector = u8_batch<A>;
+    static_assert(vector::size <= 32);
+    const vector mask(static_cast<std::uint8_t>((1 << Width) - 1));
+    return {{(shift_right<(I * vector::size < 32 ? Low : High), A>(
+                  vector::load_unaligned(p + I * vector::size % 32)) &
+              mask)...}};
+}
+
+#if XSIMD_WITH_AVX512BW
+template <int Width, int Low, int High, class A, std::size_t... I>
+[[nodiscard]] bytes64<A> halves(const std::uint8_t* p, xsimd::avx512bw,
+                                std::index_sequence<I...>) noexcept {
+    const __m512i twice =
+        _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    const __m512i by = _mm512_set_epi64(High, High, High, High, Low, Low, Low, Low);
+    // Bits of the byte above come in behind the field and are masked off.
+    return {{_mm512_and_si512(_mm512_srlv_epi64(twice, by), _mm512_set1_epi8((1 << Width) - 1))}};
+}
+#endif
+
+template <class A>
+[[nodiscard]] bytes64<A> strided16(const std::uint8_t* p, std::size_t stride,
+                                   xsimd::generic) noexcept {
+    std::uint8_t all[64];
+    for (std::size_t i = 0; i < 4; ++i)
+        std::copy(p + i * stride, p + i * stride + 16, all + 16 * i);
+    return bytes64<A>::load(all);
+}
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] bytes64<A> strided16(const std::uint8_t* p, std::size_t stride,
+                                   xsimd::avx2) noexcept {
+    const auto at = [&](std::size_t i) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i * stride));
+    };
+    return {{_mm256_inserti128_si256(_mm256_castsi128_si256(at(0)), at(1), 1),
+             _mm256_inserti128_si256(_mm256_castsi128_si256(at(2)), at(3), 1)}};
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] bytes64<A> strided16(const std::uint8_t* p, std::size_t stride,
+                                   xsimd::avx512bw) noexcept {
+    const auto at = [&](std::size_t i) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i * stride));
+    };
+    const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(at(0)), at(1), 1);
+    const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(at(2)), at(3), 1);
+    return {{_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1)}};
+}
+#endif
+
+template <class A>
+[[nodiscard]] int16x<A> gather_bits(const std::uint8_t* p, const bit_plan& plan,
+                                    xsimd::generic) noexcept {
+    std::int32_t out[16];
+    for (std::size_t i = 0; i < 16; ++i) {
+        const auto pair = static_cast<unsigned>(p[plan.byte[4 * i]]) |
+                          static_cast<unsigned>(p[plan.byte[4 * i + 1]]) << 8;
+        out[i] = static_cast<std::int32_t>(pair >> plan.shift[i]) & plan.mask;
+    }
+    return int16x<A>::load(out);
+}
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] int16x<A> gather_bits(const std::uint8_t* p, const bit_plan& plan,
+                                    xsimd::avx2) noexcept {
+    const __m256i bytes =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return int16x<A>::make([&](std::size_t i) {
+        const auto part = [&](const auto* from) {
+            return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+        };
+        const __m256i pairs = _mm256_shuffle_epi8(bytes, part(&plan.byte[32 * i]));
+        return _mm256_and_si256(_mm256_srlv_epi32(pairs, part(&plan.shift[8 * i])),
+                                _mm256_set1_epi32(plan.mask));
+    });
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] int16x<A> gather_bits(const std::uint8_t* p, const bit_plan& plan,
+                                    xsimd::avx512bw) noexcept {
+    const __m512i bytes =
+        _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    const __m512i pairs = _mm512_shuffle_epi8(bytes, _mm512_loadu_si512(plan.byte.data()));
+    return {{_mm512_and_si512(_mm512_srlv_epi32(pairs, _mm512_loadu_si512(plan.shift.data())),
+                              _mm512_set1_epi32(plan.mask))}};
+}
+#endif
+
+template <class A>
+[[nodiscard]] float16<A> from_halves(const std::uint16_t* p, xsimd::generic) noexcept {
+    float out[16];
+    for (std::size_t i = 0; i < 16; ++i) out[i] = half_to_float(p[i]);
+    return float16<A>::load(out);
+}
+#if XSIMD_WITH_AVX2 && defined(__F16C__)
+template <class A>
+[[nodiscard]] float16<A> from_halves(const std::uint16_t* p, xsimd::avx2) noexcept {
+    const auto* const q = reinterpret_cast<const __m128i*>(p);
+    return {{_mm256_cvtph_ps(_mm_loadu_si128(q)), _mm256_cvtph_ps(_mm_loadu_si128(q + 1))}};
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] float16<A> from_halves(const std::uint16_t* p, xsimd::avx512bw) noexcept {
+    return {{_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}};
+}
+#endif
+
+template <class A>
+[[nodiscard]] float16<A> spread(const float16<A>& x, const std::array<int, 16>& from,
+                                xsimd::generic) noexcept {
+    float in[16], out[16];
+    x.store(in);
+    for (std::size_t i = 0; i < 16; ++i) out[i] = in[from[i]];
+    return float16<A>::load(out);
+}
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] float16<A> spread(const float16<A>& x, const std::array<int, 16>& from,
+                                xsimd::avx2) noexcept {
+    float16<A> out;
+    for (std::size_t i = 0; i < 2; ++i) {
+        const __m256i index = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(&from[8 * i]));
+        const __m256 low = _mm256_permutevar8x32_ps(x.v[0], index);
+        const __m256 high = _mm256_permutevar8x32_ps(x.v[1], index);
+        out.v[i] = _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+    }
+    return out;
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] float16<A> spread(const float16<A>& x, const std::array<int, 16>& from,
+                                xsimd::avx512bw) noexcept {
+    return {{_mm512_permutexvar_ps(_mm512_loadu_si512(from.data()), x.v[0])}};
+}
+#endif
+
+}  // namespace detail
+
+/// 32 bytes twice: bits Low ... of the bytes in lanes 0..31, bits High ... in lanes 32..63, `Width`
+/// bits each.
+template <int Width, int Low, int High, class A>
+[[nodiscard]] bytes64<A> halves(const std::uint8_t* p) noexcept {
+    return detail::halves<Width, Low, High, A>(p, A{},
+                                               std::make_index_sequence<64 / u8_batch<A>::size>{});
+}
+
+/// Four runs of 16 bytes, `stride` bytes from one to the next.
+template <class A>
+[[nodiscard]] bytes64<A> strided16(const std::uint8_t* p, std::size_t stride) noexcept {
+    return detail::strided16<A>(p, stride, A{});
+}
+
+/// Sixteen small numbers out of the 16 bytes at p.
+template <class A>
+[[nodiscard]] int16x<A> gather_bits(const std::uint8_t* p, const bit_plan& plan) noexcept {
+    return detail::gather_bits<A>(p, plan, A{});
+}
+
+/// Sixteen IEEE halves as floats.
+template <class A>
+[[nodiscard]] float16<A> from_halves(const std::uint16_t* p) noexcept {
+    return detail::from_halves<A>(p, A{});
+}
+
+/// Lane i of the result is lane from[i] of x.
+template <class A>
+[[nodiscard]] float16<A> spread(const float16<A>& x, const std::array<int, 16>& from) noexcept {
+    return detail::spread<A>(x, from, A{});
+}
+
+/// sum += u . s by fours, exact; u at most MaxU.
+template <int MaxU, class A>
+void add_dot4(int16x<A>& sum, const bytes64<A>& u, const std::int8_t* s) noexcept {
+    using vector = s8_batch<A>;
+    for (std::size_t i = 0; i < sum.v.size(); ++i) {
+        sum.v[i] = dot4<MaxU, A>(sum.v[i], u.v[i], vector::load_unaligned(s + i * vector::size));
+    }
+}
+
+}  // namespace simd
+
+BPW_NAMESPACE_END
