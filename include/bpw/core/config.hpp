@@ -118,3 +118,10 @@
 #else
 #define BPW_EXCEPTIONS 0
 #endif
+
+// For the small functions of hot loops, whose vectors must not pass through memory in a call.
+#if defined(_MSC_VER)
+#define BPW_INLINE __forceinline
+#else
+#define BPW_INLINE [[gnu::always_inline]] inline
+#endif

@@ -67,9 +67,9 @@ template <class A, class T>
 
 // What is added to the unsigned lanes of a group, as an integer to be multiplied by its scale.
 template <class Unpack, class A, class T>
-[[nodiscard]] inline simd::float16<A> added_to_lanes(const std::uint8_t* block) noexcept {
+[[nodiscard]] BPW_INLINE simd::float16<A> added_to_lanes(const std::uint8_t* block) noexcept {
     if constexpr (requires { Unpack::step; }) {
-        const auto shift = group_field<A, T, &T::shift>(block).to_float();
+        const auto shift = group_field<A, T, T::shift>(block).to_float();
         auto added = simd::float16<A>::all(static_cast<float>(-Unpack::bias));
         added.add_product(shift, simd::float16<A>::all(static_cast<float>(Unpack::step)));
         return added;
@@ -79,7 +79,7 @@ template <class Unpack, class A, class T>
 }
 
 template <class Unpack, class A, class T>
-[[nodiscard]] inline tile_scales<A> scales_of(const tile_ref<T>& tile) noexcept {
+[[nodiscard]] BPW_INLINE tile_scales<A> scales_of(const tile_ref<T>& tile) noexcept {
     using lanes = simd::float16<A>;
     if constexpr (std::is_same_v<Unpack, scalar_unpack<T>>) {
         return scalar_scales<A>(tile, Unpack::bias);
@@ -90,7 +90,7 @@ template <class Unpack, class A, class T>
         auto offset = lanes::zero();
         if constexpr (has_group_offset<T>) {
             offset = lanes::all(T::block_offset(block)) *
-                     group_field<A, T, &T::m>(block.bytes).to_float();
+                     group_field<A, T, T::m>(block.bytes).to_float();
         }
         if constexpr (Unpack::bias != 0) {
             offset.add_product(scale, added_to_lanes<Unpack, A, T>(block.bytes));
@@ -135,9 +135,9 @@ inline constexpr std::array<int, 16> runs_of = runs_of_step<Order>(Step);
 
 // One tile times the same tile of `Columns` vectors.
 template <class Unpack, class A, std::size_t Columns, class T>
-inline void multiply_tile(const tile_ref<T>& tile,
-                          const std::array<const activation_tile*, Columns>& x,
-                          std::array<product_sums<A>, Columns>& sums) noexcept {
+BPW_INLINE void multiply_tile(const tile_ref<T>& tile,
+                              const std::array<const activation_tile*, Columns>& x,
+                              std::array<product_sums<A>, Columns>& sums) noexcept {
     using order = typename Unpack::order;
     // Activations have a scale for every 32.
     constexpr int group = std::min(32, traits<T>::group_size);

@@ -19,20 +19,20 @@ struct float16 {
 
     std::array<vector, size / per_vector> v;
 
-    [[nodiscard]] static float16 zero() noexcept {
+    [[nodiscard]] BPW_INLINE static float16 zero() noexcept {
         float16 out;
         for (auto& part : out.v) part = vector(0.0f);
         return out;
     }
 
-    [[nodiscard]] static float16 all(float x) noexcept {
+    [[nodiscard]] BPW_INLINE static float16 all(float x) noexcept {
         float16 out;
         for (auto& part : out.v) part = vector(x);
         return out;
     }
 
     /// Sixteen floats from any address.
-    [[nodiscard]] static float16 load(const float* p) noexcept {
+    [[nodiscard]] BPW_INLINE static float16 load(const float* p) noexcept {
         float16 out;
         for (std::size_t i = 0; i < out.v.size(); ++i) {
             out.v[i] = vector::load_unaligned(p + i * per_vector);

@@ -27,8 +27,8 @@ namespace detail {
 // The last parameter picks the overload: the arch's own tag converts to that of its ancestors.
 
 template <int MaxU, class A>
-[[nodiscard]] i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
-                                   const s8_batch<A>& s, xsimd::generic) noexcept {
+[[nodiscard]] BPW_INLINE i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                              const s8_batch<A>& s, xsimd::generic) noexcept {
     constexpr auto size = u8_batch<A>::size;
     std::uint8_t a[size];
     std::int8_t b[size];
@@ -41,8 +41,9 @@ template <int MaxU, class A>
 }
 
 template <class A>
-[[nodiscard]] u8_batch<A> lookup16_on(const std::uint8_t* table, const u8_batch<A>& index,
-                                      xsimd::generic) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> lookup16_on(const std::uint8_t* table,
+                                                 const u8_batch<A>& index,
+                                                 xsimd::generic) noexcept {
     constexpr auto size = u8_batch<A>::size;
     std::uint8_t i[size];
     index.store_unaligned(i);
@@ -51,7 +52,7 @@ template <class A>
 }
 
 template <int By, class A>
-[[nodiscard]] u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::generic) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::generic) noexcept {
     return x >> By;
 }
 
@@ -61,8 +62,8 @@ template <int MaxU>
 inline constexpr bool pairs_fit = 2 * 127 * MaxU <= 32767;
 
 template <int MaxU, class A>
-[[nodiscard]] i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
-                                   const s8_batch<A>& s, xsimd::ssse3) noexcept {
+[[nodiscard]] BPW_INLINE i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                              const s8_batch<A>& s, xsimd::ssse3) noexcept {
     if constexpr (pairs_fit<MaxU>) {
         return _mm_add_epi32(sum, _mm_madd_epi16(_mm_maddubs_epi16(u, s), _mm_set1_epi16(1)));
     } else {
@@ -74,22 +75,22 @@ template <int MaxU, class A>
     }
 }
 template <class A>
-[[nodiscard]] u8_batch<A> lookup16_on(const std::uint8_t* table, const u8_batch<A>& index,
-                                      xsimd::ssse3) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> lookup16_on(const std::uint8_t* table,
+                                                 const u8_batch<A>& index, xsimd::ssse3) noexcept {
     return _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)), index);
 }
 #endif
 #if XSIMD_WITH_SSE2
 template <int By, class A>
-[[nodiscard]] u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::sse2) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::sse2) noexcept {
     return _mm_and_si128(_mm_srli_epi16(x, By), _mm_set1_epi8(static_cast<char>(255 >> By)));
 }
 #endif
 
 #if XSIMD_WITH_AVX2
 template <int MaxU, class A>
-[[nodiscard]] i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
-                                   const s8_batch<A>& s, xsimd::avx2) noexcept {
+[[nodiscard]] BPW_INLINE i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                              const s8_batch<A>& s, xsimd::avx2) noexcept {
 #if defined(__AVXVNNI__)
     return _mm256_dpbusd_avx_epi32(sum, u, s);
 #else
@@ -106,13 +107,13 @@ template <int MaxU, class A>
 #endif
 }
 template <class A>
-[[nodiscard]] u8_batch<A> lookup16_on(const std::uint8_t* table, const u8_batch<A>& index,
-                                      xsimd::avx2) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> lookup16_on(const std::uint8_t* table,
+                                                 const u8_batch<A>& index, xsimd::avx2) noexcept {
     const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), index);
 }
 template <int By, class A>
-[[nodiscard]] u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::avx2) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::avx2) noexcept {
     return _mm256_and_si256(_mm256_srli_epi16(x, By),
                             _mm256_set1_epi8(static_cast<char>(255 >> By)));
 }
@@ -120,8 +121,8 @@ template <int By, class A>
 
 #if XSIMD_WITH_AVX512BW
 template <int MaxU, class A>
-[[nodiscard]] i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
-                                   const s8_batch<A>& s, xsimd::avx512bw) noexcept {
+[[nodiscard]] BPW_INLINE i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                              const s8_batch<A>& s, xsimd::avx512bw) noexcept {
 #if defined(__AVX512VNNI__)
     return _mm512_dpbusd_epi32(sum, u, s);
 #else
@@ -138,13 +139,15 @@ template <int MaxU, class A>
 #endif
 }
 template <class A>
-[[nodiscard]] u8_batch<A> lookup16_on(const std::uint8_t* table, const u8_batch<A>& index,
-                                      xsimd::avx512bw) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> lookup16_on(const std::uint8_t* table,
+                                                 const u8_batch<A>& index,
+                                                 xsimd::avx512bw) noexcept {
     const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), index);
 }
 template <int By, class A>
-[[nodiscard]] u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::avx512bw) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> shift_right_on(const u8_batch<A>& x,
+                                                    xsimd::avx512bw) noexcept {
     return _mm512_and_si512(_mm512_srli_epi16(x, By),
                             _mm512_set1_epi8(static_cast<char>(255 >> By)));
 }
@@ -152,8 +155,8 @@ template <int By, class A>
 
 #if XSIMD_WITH_NEON64
 template <int MaxU, class A>
-[[nodiscard]] i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
-                                   const s8_batch<A>& s, xsimd::neon64) noexcept {
+[[nodiscard]] BPW_INLINE i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                              const s8_batch<A>& s, xsimd::neon64) noexcept {
 #if defined(__ARM_FEATURE_MATMUL_INT8)
     return vusdotq_s32(sum, u, s);
 #elif defined(__ARM_FEATURE_DOTPROD)
@@ -178,21 +181,21 @@ template <int MaxU, class A>
 #endif
 }
 template <class A>
-[[nodiscard]] u8_batch<A> lookup16_on(const std::uint8_t* table, const u8_batch<A>& index,
-                                      xsimd::neon64) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> lookup16_on(const std::uint8_t* table,
+                                                 const u8_batch<A>& index, xsimd::neon64) noexcept {
     return vqtbl1q_u8(vld1q_u8(table), index);
 }
 template <int By, class A>
-[[nodiscard]] u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::neon64) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::neon64) noexcept {
     return vshrq_n_u8(x, By);
 }
 #endif
 
 // A ladder of tables of 16: the table's half is chosen by the index's upper bit.
 template <class A, std::size_t Size, class Tag>
-[[nodiscard]] u8_batch<A> lookup_on(std::integral_constant<std::size_t, Size>,
-                                    const std::uint8_t* table, const u8_batch<A>& index,
-                                    Tag tag) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> lookup_on(std::integral_constant<std::size_t, Size>,
+                                               const std::uint8_t* table, const u8_batch<A>& index,
+                                               Tag tag) noexcept {
     if constexpr (Size == 16) {
         return lookup16_on<A>(table, index, tag);
     } else {
@@ -210,21 +213,22 @@ template <class A, std::size_t Size, class Tag>
 /// u holds at most MaxU, s is in -127..127: the bound decides whether an arch may add products in
 /// 16 bits on the way.
 template <int MaxU, class A>
-[[nodiscard]] i32_batch<A> dot4(const i32_batch<A>& sum, const u8_batch<A>& u,
-                                const s8_batch<A>& s) noexcept {
+[[nodiscard]] BPW_INLINE i32_batch<A> dot4(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                           const s8_batch<A>& s) noexcept {
     static_assert(MaxU >= 0 && MaxU <= 255);
     return detail::dot4_on<MaxU, A>(sum, u, s, A{});
 }
 
 /// table[index[i]] for a table of Size bytes, 16, 32 or 64; every index is below Size.
 template <std::size_t Size, class A>
-[[nodiscard]] u8_batch<A> lookup(const std::uint8_t* table, const u8_batch<A>& index) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> lookup(const std::uint8_t* table,
+                                            const u8_batch<A>& index) noexcept {
     return detail::lookup_on<A>(std::integral_constant<std::size_t, Size>{}, table, index, A{});
 }
 
 /// Every byte shifted right by 0 to 7 bits.
 template <int By, class A>
-[[nodiscard]] u8_batch<A> shift_right(const u8_batch<A>& x) noexcept {
+[[nodiscard]] BPW_INLINE u8_batch<A> shift_right(const u8_batch<A>& x) noexcept {
     if constexpr (By == 0) {
         return x;
     } else {

@@ -18,69 +18,12 @@ BPW_NAMESPACE_BEGIN
 namespace simd {
 
 template <class A>
-struct int16x {
-    using vector = i32_batch<A>;
-    static constexpr std::size_t per_vector = vector::size;
-    std::array<vector, 16 / per_vector> v;
-
-    [[nodiscard]] static int16x zero() noexcept {
-        int16x out;
-        for (auto& part : out.v) part = vector(0);
-        return out;
-    }
-    [[nodiscard]] static int16x load(const std::int32_t* p) noexcept {
-        int16x out;
-        for (std::size_t i = 0; i < out.v.size(); ++i) {
-            out.v[i] = vector::load_unaligned(p + i * per_vector);
-        }
-        return out;
-    }
-    template <class F>
-    [[nodiscard]] static int16x make(F f) noexcept {
-        int16x out;
-        for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = f(i);
-        return out;
-    }
-    [[nodiscard]] friend int16x operator+(const int16x& a, std::int32_t b) noexcept {
-        return make([&](std::size_t i) { return a.v[i] + vector(b); });
-    }
-    [[nodiscard]] friend int16x operator-(const int16x& a, const int16x& b) noexcept {
-        return make([&](std::size_t i) { return a.v[i] - b.v[i]; });
-    }
-    [[nodiscard]] friend int16x operator&(const int16x& a, const int16x& b) noexcept {
-        return make([&](std::size_t i) { return a.v[i] & b.v[i]; });
-    }
-    [[nodiscard]] friend int16x operator&(const int16x& a, std::int32_t b) noexcept {
-        return make([&](std::size_t i) { return a.v[i] & vector(b); });
-    }
-    template <int By>
-    [[nodiscard]] int16x shifted_right() const noexcept {
-        return make([&](std::size_t i) { return v[i] >> By; });
-    }
-    [[nodiscard]] friend int16x operator|(const int16x& a, const int16x& b) noexcept {
-        return make([&](std::size_t i) { return a.v[i] | b.v[i]; });
-    }
-    [[nodiscard]] friend int16x operator^(const int16x& a, std::int32_t b) noexcept {
-        return make([&](std::size_t i) { return a.v[i] ^ vector(b); });
-    }
-    template <int By>
-    [[nodiscard]] int16x shifted_left() const noexcept {
-        return make([&](std::size_t i) { return v[i] << By; });
-    }
-    [[nodiscard]] float16<A> to_float() const noexcept {
-        float16<A> out;
-        for (std::size_t i = 0; i < v.size(); ++i) out.v[i] = xsimd::to_float(v[i]);
-        return out;
-    }
-};
-
-template <class A>
 struct bytes64 {
     using vector = u8_batch<A>;
     static constexpr std::size_t per_vector = vector::size;
     std::array<vector, 64 / per_vector> v;
 
-    [[nodiscard]] static bytes64 load(const std::uint8_t* p) noexcept {
+    [[nodiscard]] BPW_INLINE static bytes64 load(const std::uint8_t* p) noexcept {
         bytes64 out;
         for (std::size_t i = 0; i < out.v.size(); ++i) {
             out.v[i] = vector::load_unaligned(p + i * per_vector);
@@ -88,7 +31,7 @@ struct bytes64 {
         return out;
     }
     template <class F>
-    [[nodiscard]] static bytes64 make(F f) noexcept {
+    [[nodiscard]] BPW_INLINE static bytes64 make(F f) noexcept {
         bytes64 out;
         for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = f(i);
         return out;
@@ -122,6 +65,90 @@ struct bytes64 {
     }
 };
 
+template <class A>
+struct int16x {
+    using vector = i32_batch<A>;
+    static constexpr std::size_t per_vector = vector::size;
+    std::array<vector, 16 / per_vector> v;
+
+    [[nodiscard]] BPW_INLINE static int16x zero() noexcept {
+        int16x out;
+        for (auto& part : out.v) part = vector(0);
+        return out;
+    }
+    [[nodiscard]] BPW_INLINE static int16x all(std::int32_t x) noexcept {
+        return make([&](std::size_t) { return vector(x); });
+    }
+    [[nodiscard]] BPW_INLINE static int16x load(const std::int32_t* p) noexcept {
+        int16x out;
+        for (std::size_t i = 0; i < out.v.size(); ++i) {
+            out.v[i] = vector::load_unaligned(p + i * per_vector);
+        }
+        return out;
+    }
+    template <class F>
+    [[nodiscard]] BPW_INLINE static int16x make(F f) noexcept {
+        int16x out;
+        for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = f(i);
+        return out;
+    }
+    [[nodiscard]] friend int16x operator+(const int16x& a, std::int32_t b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] + vector(b); });
+    }
+    [[nodiscard]] friend int16x operator-(const int16x& a, const int16x& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] - b.v[i]; });
+    }
+    [[nodiscard]] friend int16x operator&(const int16x& a, const int16x& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] & b.v[i]; });
+    }
+    [[nodiscard]] friend int16x operator&(const int16x& a, std::int32_t b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] & vector(b); });
+    }
+    [[nodiscard]] friend int16x operator*(const int16x& a, const int16x& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] * b.v[i]; });
+    }
+    /// table[i] of every lane i, all below 16.
+    [[nodiscard]] int16x lookup16(const std::int8_t* table) const noexcept;
+    /// The bytes of the lanes, lowest first.
+    [[nodiscard]] bytes64<A> as_bytes() const noexcept {
+        bytes64<A> out;
+        for (std::size_t i = 0; i < v.size(); ++i) {
+            out.v[i] = xsimd::bitwise_cast<std::uint8_t>(v[i]);
+        }
+        return out;
+    }
+    template <int By>
+    [[nodiscard]] int16x shifted_right() const noexcept {
+        return make([&](std::size_t i) { return v[i] >> By; });
+    }
+    [[nodiscard]] friend int16x operator|(const int16x& a, const int16x& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] | b.v[i]; });
+    }
+    [[nodiscard]] friend int16x operator^(const int16x& a, std::int32_t b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] ^ vector(b); });
+    }
+    template <int By>
+    [[nodiscard]] int16x shifted_left() const noexcept {
+        return make([&](std::size_t i) { return v[i] << By; });
+    }
+    [[nodiscard]] float16<A> to_float() const noexcept {
+        float16<A> out;
+        for (std::size_t i = 0; i < v.size(); ++i) out.v[i] = xsimd::to_float(v[i]);
+        return out;
+    }
+};
+
+template <class A>
+int16x<A> int16x<A>::lookup16(const std::int8_t* table) const noexcept {
+    // The index in every byte, so that a byte lookup fills the lane; the upper three bytes then
+    // give way to the sign.
+    const auto found = (*this * int16x::all(0x01010101))
+                           .as_bytes()
+                           .template lookup<16>(reinterpret_cast<const std::uint8_t*>(table));
+    return make(
+        [&](std::size_t i) { return (xsimd::bitwise_cast<std::int32_t>(found.v[i]) << 24) >> 24; });
+}
+
 /// Where sixteen small numbers lie in 16 bytes: number i is the bits from `shift[i]` on of the
 /// bytes byte[4 i] and byte[4 i + 1]; the other two bytes of a lane are index 128, which reads as
 /// zero.
@@ -134,8 +161,8 @@ struct alignas(64) bit_plan {
 namespace detail {
 
 template <int Width, int Low, int High, class A, std::size_t... I>
-[[nodiscard]] bytes64<A> halves(const std::uint8_t* p, xsimd::generic,
-                                std::index_sequence<I...>) noexcept {
+[[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p, xsimd::generic,
+                                           std::index_sequence<I...>) noexcept {
     using vector = u8_batch<A>;
     static_assert(vector::size <= 32);
     const vector mask(static_cast<std::uint8_t>((1 << Width) - 1));
@@ -146,8 +173,8 @@ template <int Width, int Low, int High, class A, std::size_t... I>
 
 #if XSIMD_WITH_AVX512BW
 template <int Width, int Low, int High, class A, std::size_t... I>
-[[nodiscard]] bytes64<A> halves(const std::uint8_t* p, xsimd::avx512bw,
-                                std::index_sequence<I...>) noexcept {
+[[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p, xsimd::avx512bw,
+                                           std::index_sequence<I...>) noexcept {
     const __m512i twice =
         _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     const __m512i by = _mm512_set_epi64(High, High, High, High, Low, Low, Low, Low);
@@ -157,8 +184,8 @@ template <int Width, int Low, int High, class A, std::size_t... I>
 #endif
 
 template <class A>
-[[nodiscard]] bytes64<A> strided16(const std::uint8_t* p, std::size_t stride,
-                                   xsimd::generic) noexcept {
+[[nodiscard]] BPW_INLINE bytes64<A> strided16(const std::uint8_t* p, std::size_t stride,
+                                              xsimd::generic) noexcept {
     std::uint8_t all[64];
     for (std::size_t i = 0; i < 4; ++i)
         std::copy(p + i * stride, p + i * stride + 16, all + 16 * i);
@@ -166,8 +193,8 @@ template <class A>
 }
 #if XSIMD_WITH_AVX2
 template <class A>
-[[nodiscard]] bytes64<A> strided16(const std::uint8_t* p, std::size_t stride,
-                                   xsimd::avx2) noexcept {
+[[nodiscard]] BPW_INLINE bytes64<A> strided16(const std::uint8_t* p, std::size_t stride,
+                                              xsimd::avx2) noexcept {
     const auto at = [&](std::size_t i) {
         return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i * stride));
     };
@@ -177,8 +204,8 @@ template <class A>
 #endif
 #if XSIMD_WITH_AVX512BW
 template <class A>
-[[nodiscard]] bytes64<A> strided16(const std::uint8_t* p, std::size_t stride,
-                                   xsimd::avx512bw) noexcept {
+[[nodiscard]] BPW_INLINE bytes64<A> strided16(const std::uint8_t* p, std::size_t stride,
+                                              xsimd::avx512bw) noexcept {
     const auto at = [&](std::size_t i) {
         return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i * stride));
     };
@@ -188,27 +215,34 @@ template <class A>
 }
 #endif
 
-template <class A>
-[[nodiscard]] int16x<A> gather_bits(const std::uint8_t* p, const bit_plan& plan,
-                                    xsimd::generic) noexcept {
+using bit_windows = std::array<std::size_t, 4>;
+
+template <bool OneWindow, class A>
+[[nodiscard]] BPW_INLINE int16x<A> gather_bits(const std::uint8_t* p, const bit_windows& window,
+                                               const bit_plan& plan, xsimd::generic) noexcept {
     std::int32_t out[16];
     for (std::size_t i = 0; i < 16; ++i) {
-        const auto pair = static_cast<unsigned>(p[plan.byte[4 * i]]) |
-                          static_cast<unsigned>(p[plan.byte[4 * i + 1]]) << 8;
+        const auto* const from = p + window[i / 4];
+        const auto pair = static_cast<unsigned>(from[plan.byte[4 * i]]) |
+                          static_cast<unsigned>(from[plan.byte[4 * i + 1]]) << 8;
         out[i] = static_cast<std::int32_t>(pair >> plan.shift[i]) & plan.mask;
     }
     return int16x<A>::load(out);
 }
 #if XSIMD_WITH_AVX2
-template <class A>
-[[nodiscard]] int16x<A> gather_bits(const std::uint8_t* p, const bit_plan& plan,
-                                    xsimd::avx2) noexcept {
-    const __m256i bytes =
-        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+template <bool OneWindow, class A>
+[[nodiscard]] BPW_INLINE int16x<A> gather_bits(const std::uint8_t* p, const bit_windows& window,
+                                               const bit_plan& plan, xsimd::avx2) noexcept {
+    const auto at = [&](std::size_t i) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + window[i]));
+    };
     return int16x<A>::make([&](std::size_t i) {
         const auto part = [&](const auto* from) {
             return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
         };
+        const __m256i bytes = OneWindow ? _mm256_broadcastsi128_si256(at(0))
+                                        : _mm256_inserti128_si256(_mm256_castsi128_si256(at(2 * i)),
+                                                                  at(2 * i + 1), 1);
         const __m256i pairs = _mm256_shuffle_epi8(bytes, part(&plan.byte[32 * i]));
         return _mm256_and_si256(_mm256_srlv_epi32(pairs, part(&plan.shift[8 * i])),
                                 _mm256_set1_epi32(plan.mask));
@@ -216,11 +250,20 @@ template <class A>
 }
 #endif
 #if XSIMD_WITH_AVX512BW
-template <class A>
-[[nodiscard]] int16x<A> gather_bits(const std::uint8_t* p, const bit_plan& plan,
-                                    xsimd::avx512bw) noexcept {
-    const __m512i bytes =
-        _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+template <bool OneWindow, class A>
+[[nodiscard]] BPW_INLINE int16x<A> gather_bits(const std::uint8_t* p, const bit_windows& window,
+                                               const bit_plan& plan, xsimd::avx512bw) noexcept {
+    const auto at = [&](std::size_t i) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + window[i]));
+    };
+    __m512i bytes;
+    if constexpr (OneWindow) {
+        bytes = _mm512_broadcast_i32x4(at(0));
+    } else {
+        const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(at(0)), at(1), 1);
+        const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(at(2)), at(3), 1);
+        bytes = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+    }
     const __m512i pairs = _mm512_shuffle_epi8(bytes, _mm512_loadu_si512(plan.byte.data()));
     return {{_mm512_and_si512(_mm512_srlv_epi32(pairs, _mm512_loadu_si512(plan.shift.data())),
                               _mm512_set1_epi32(plan.mask))}};
@@ -228,28 +271,28 @@ template <class A>
 #endif
 
 template <class A>
-[[nodiscard]] float16<A> from_halves(const std::uint16_t* p, xsimd::generic) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> from_halves(const std::uint16_t* p, xsimd::generic) noexcept {
     float out[16];
     for (std::size_t i = 0; i < 16; ++i) out[i] = half_to_float(p[i]);
     return float16<A>::load(out);
 }
 #if XSIMD_WITH_AVX2 && defined(__F16C__)
 template <class A>
-[[nodiscard]] float16<A> from_halves(const std::uint16_t* p, xsimd::avx2) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> from_halves(const std::uint16_t* p, xsimd::avx2) noexcept {
     const auto* const q = reinterpret_cast<const __m128i*>(p);
     return {{_mm256_cvtph_ps(_mm_loadu_si128(q)), _mm256_cvtph_ps(_mm_loadu_si128(q + 1))}};
 }
 #endif
 #if XSIMD_WITH_AVX512BW
 template <class A>
-[[nodiscard]] float16<A> from_halves(const std::uint16_t* p, xsimd::avx512bw) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> from_halves(const std::uint16_t* p, xsimd::avx512bw) noexcept {
     return {{_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}};
 }
 #endif
 
 template <class A>
-[[nodiscard]] float16<A> spread(const float16<A>& x, const std::array<int, 16>& from,
-                                xsimd::generic) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> spread(const float16<A>& x, const std::array<int, 16>& from,
+                                           xsimd::generic) noexcept {
     float in[16], out[16];
     x.store(in);
     for (std::size_t i = 0; i < 16; ++i) out[i] = in[from[i]];
@@ -257,8 +300,8 @@ template <class A>
 }
 #if XSIMD_WITH_AVX2
 template <class A>
-[[nodiscard]] float16<A> spread(const float16<A>& x, const std::array<int, 16>& from,
-                                xsimd::avx2) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> spread(const float16<A>& x, const std::array<int, 16>& from,
+                                           xsimd::avx2) noexcept {
     float16<A> out;
     for (std::size_t i = 0; i < 2; ++i) {
         const __m256i index = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(&from[8 * i]));
@@ -271,8 +314,8 @@ template <class A>
 #endif
 #if XSIMD_WITH_AVX512BW
 template <class A>
-[[nodiscard]] float16<A> spread(const float16<A>& x, const std::array<int, 16>& from,
-                                xsimd::avx512bw) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> spread(const float16<A>& x, const std::array<int, 16>& from,
+                                           xsimd::avx512bw) noexcept {
     return {{_mm512_permutexvar_ps(_mm512_loadu_si512(from.data()), x.v[0])}};
 }
 #endif
@@ -282,32 +325,36 @@ template <class A>
 /// 32 bytes twice: bits Low ... of the bytes in lanes 0..31, bits High ... in lanes 32..63, `Width`
 /// bits each.
 template <int Width, int Low, int High, class A>
-[[nodiscard]] bytes64<A> halves(const std::uint8_t* p) noexcept {
+[[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p) noexcept {
     return detail::halves<Width, Low, High, A>(p, A{},
                                                std::make_index_sequence<64 / u8_batch<A>::size>{});
 }
 
 /// Four runs of 16 bytes, `stride` bytes from one to the next.
 template <class A>
-[[nodiscard]] bytes64<A> strided16(const std::uint8_t* p, std::size_t stride) noexcept {
+[[nodiscard]] BPW_INLINE bytes64<A> strided16(const std::uint8_t* p, std::size_t stride) noexcept {
     return detail::strided16<A>(p, stride, A{});
 }
 
-/// Sixteen small numbers out of the 16 bytes at p.
-template <class A>
-[[nodiscard]] int16x<A> gather_bits(const std::uint8_t* p, const bit_plan& plan) noexcept {
-    return detail::gather_bits<A>(p, plan, A{});
+/// Sixteen small numbers, every four of them out of the 16 bytes at p + window[i]; with OneWindow
+/// all out of the same.
+template <bool OneWindow, class A>
+[[nodiscard]] BPW_INLINE int16x<A> gather_bits(const std::uint8_t* p,
+                                               const std::array<std::size_t, 4>& window,
+                                               const bit_plan& plan) noexcept {
+    return detail::gather_bits<OneWindow, A>(p, window, plan, A{});
 }
 
 /// Sixteen IEEE halves as floats.
 template <class A>
-[[nodiscard]] float16<A> from_halves(const std::uint16_t* p) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> from_halves(const std::uint16_t* p) noexcept {
     return detail::from_halves<A>(p, A{});
 }
 
 /// Lane i of the result is lane from[i] of x.
 template <class A>
-[[nodiscard]] float16<A> spread(const float16<A>& x, const std::array<int, 16>& from) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> spread(const float16<A>& x,
+                                           const std::array<int, 16>& from) noexcept {
     return detail::spread<A>(x, from, A{});
 }
 

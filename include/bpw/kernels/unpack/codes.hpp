@@ -1,0 +1,114 @@
+// Lanes from codes that lie in planes: the codes themselves, or looked up in a table.
+#pragma once
+
+#include <bpw/formats/iqk.hpp>
+#include <bpw/formats/table4.hpp>
+#include <bpw/kernels/unpack/planes.hpp>
+
+BPW_NAMESPACE_BEGIN
+
+namespace detail {
+
+template <int Bias>
+std::true_type is_biased_codes(const biased_codes<Bias>*);
+std::false_type is_biased_codes(const void*);
+
+// Codes that are the unsigned lanes themselves.
+template <class T>
+concept linear_codes =
+    plane_unpacked<T> && decltype(is_biased_codes(static_cast<const T*>(nullptr)))::value;
+
+template <const auto& Table>
+std::integral_constant<const std::array<std::int8_t, 16>*, &Table> table_of(
+    const table_codes<Table>*);
+std::false_type table_of(const void*);
+
+template <class T>
+concept table16_codes = plane_unpacked<T> &&
+    !std::is_same_v<std::false_type, decltype(table_of(static_cast<const T*>(nullptr)))>;
+
+template <const auto& Table, int Step>
+struct shifted_table_tag {
+    static constexpr const auto& table = Table;
+    static constexpr int step = Step;
+};
+template <const auto& Table, int Step>
+shifted_table_tag<Table, Step> shifted_table_of(const shifted_table<Table, Step>*);
+void shifted_table_of(const void*);
+template <class T>
+using shifted_table_t = decltype(shifted_table_of(static_cast<const T*>(nullptr)));
+
+// Codes that are looked up in a table which a bit of the group shifts. iq4_kss has the table, but
+// no plain field of codes.
+template <class T>
+concept shifted_table_codes = !std::is_void_v<shifted_table_t<T>> && requires {
+    T::q;
+}
+&&plane_unpacked<T>;
+
+}  // namespace detail
+
+template <class T>
+    requires detail::linear_codes<T>
+struct unpack<T> {
+    using planes = detail::code_planes<std::remove_cv_t<decltype(T::q)>>;
+    using order = typename planes::order;
+    static constexpr int bias = detail::unsigned_lanes<T>::bias;
+    static constexpr int max = detail::unsigned_lanes<T>::max;
+
+    template <int Step, class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
+        return planes::template codes<Step, A>(tile);
+    }
+};
+
+template <class T>
+    requires detail::table16_codes<T>
+struct unpack<T> {
+    using planes = detail::code_planes<std::remove_cv_t<decltype(T::q)>>;
+    using order = typename planes::order;
+    static constexpr int bias = detail::unsigned_lanes<T>::bias;
+    static constexpr int max = detail::unsigned_lanes<T>::max;
+
+    static constexpr auto table = [] {
+        std::array<std::uint8_t, 16> biased{};
+        const auto& levels = *decltype(detail::table_of(static_cast<const T*>(nullptr)))::value;
+        for (std::size_t i = 0; i < 16; ++i) {
+            biased[i] = static_cast<std::uint8_t>(levels[i] + bias);
+        }
+        return biased;
+    }();
+
+    template <int Step, class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
+        return planes::template codes<Step, A>(tile).template lookup<16>(table.data());
+    }
+};
+
+// The unshifted table; the shift is part of what is added to a group (see scales_of).
+template <class T>
+    requires detail::shifted_table_codes<T>
+struct unpack<T> {
+    using planes = detail::code_planes<std::remove_cv_t<decltype(T::q)>>;
+    using shifted = detail::shifted_table_t<T>;
+    using order = typename planes::order;
+    static constexpr int bias = -range_of(shifted::table).min;
+    static constexpr int max = range_of(shifted::table).max + bias;
+    static constexpr int step = shifted::step;
+
+    static constexpr auto table = [] {
+        constexpr auto size = shifted::table.size();
+        std::array<std::uint8_t, (size < 16 ? 16 : size)> biased{};
+        for (std::size_t i = 0; i < size; ++i) {
+            biased[i] = static_cast<std::uint8_t>(shifted::table[i] + bias);
+        }
+        return biased;
+    }();
+
+    template <int Step, class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
+        return planes::template codes<Step, A>(tile).template lookup<table.size()>(table.data());
+    }
+};
+
+BPW_NAMESPACE_END
