@@ -65,7 +65,8 @@ class [[nodiscard]] result {
     /// The value. Undefined when there is none.
     [[nodiscard]] T& operator*() & noexcept { return *std::get_if<0>(&state_); }
     [[nodiscard]] const T& operator*() const& noexcept { return *std::get_if<0>(&state_); }
-    [[nodiscard]] T&& operator*() && noexcept { return std::move(*std::get_if<0>(&state_)); }
+    // By value, so that what is taken from a temporary result outlives it.
+    [[nodiscard]] T operator*() && noexcept { return std::move(*std::get_if<0>(&state_)); }
     [[nodiscard]] T* operator->() noexcept { return std::get_if<0>(&state_); }
     [[nodiscard]] const T* operator->() const noexcept { return std::get_if<0>(&state_); }
 

@@ -16,6 +16,7 @@ BPW_NAMESPACE_BEGIN
 /// 256 activations: x = scale * q, with one scale for every 32 of them.
 struct alignas(64) activation_tile {
     std::int8_t q[tile_weights];  ///< in the lane order of the tile
+    std::int32_t quad_sum[64];    ///< of four neighbouring q each
     float scale[16];              ///< of every run of 16; two neighbours are equal
     float sum[16];                ///< scale times the sum of q, of every run of 16
 };
@@ -97,6 +98,10 @@ class activations {
             return weights;
         }();
         for (std::size_t lane = 0; lane < tile_weights; ++lane) tile.q[lane] = q[from[lane]];
+        for (std::size_t quad = 0; quad < tile_weights / 4; ++quad) {
+            const auto* const four = tile.q + 4 * quad;
+            tile.quad_sum[quad] = four[0] + four[1] + four[2] + four[3];
+        }
     }
 
     std::vector<activation_tile> tiles_;

@@ -37,7 +37,7 @@ using activations_for = activations<typename unpack<T>::order>;
 
 namespace detail {
 
-// The scale of each run of 16 weights of a tile, and what is added to its unsigned lanes.
+// The scale of each run of 16 weights of a tile, and what is added to its weights.
 template <class A>
 struct tile_scales {
     simd::float16<A> scale;
@@ -45,7 +45,7 @@ struct tile_scales {
 };
 
 template <class A, class T>
-[[nodiscard]] inline tile_scales<A> scalar_scales(const tile_ref<T>& tile, int bias) noexcept {
+[[nodiscard]] inline tile_scales<A> scalar_scales(const tile_ref<T>& tile) noexcept {
     alignas(64) float scales[16]{};
     alignas(64) float offsets[16]{};
     constexpr auto runs = std::size_t{traits<T>::group_size} / 16;
@@ -55,34 +55,20 @@ template <class A, class T>
         for (std::size_t g = 0; g < groups; ++g) {
             const float s = bpw::scale(block, static_cast<int>(g));
             const float o = bpw::offset(block, static_cast<int>(g));
-            const float added = simd::fused_multiply_add(s, static_cast<float>(-bias), o);
             for (std::size_t r = 0; r < runs; ++r) {
                 scales[(b * groups + g) * runs + r] = s;
-                offsets[(b * groups + g) * runs + r] = added;
+                offsets[(b * groups + g) * runs + r] = o;
             }
         }
     }
     return {simd::float16<A>::load(scales), simd::float16<A>::load(offsets)};
 }
 
-// What is added to the unsigned lanes of a group, as an integer to be multiplied by its scale.
-template <class Unpack, class A, class T>
-[[nodiscard]] BPW_INLINE simd::float16<A> added_to_lanes(const std::uint8_t* block) noexcept {
-    if constexpr (requires { Unpack::step; }) {
-        const auto shift = group_field<A, T, T::shift>(block).to_float();
-        auto added = simd::float16<A>::all(static_cast<float>(-Unpack::bias));
-        added.add_product(shift, simd::float16<A>::all(static_cast<float>(Unpack::step)));
-        return added;
-    } else {
-        return simd::float16<A>::all(static_cast<float>(-Unpack::bias));
-    }
-}
-
 template <class Unpack, class A, class T>
 [[nodiscard]] BPW_INLINE tile_scales<A> scales_of(const tile_ref<T>& tile) noexcept {
     using lanes = simd::float16<A>;
     if constexpr (std::is_same_v<Unpack, scalar_unpack<T>>) {
-        return scalar_scales<A>(tile, Unpack::bias);
+        return scalar_scales<A>(tile);
     } else if constexpr (vector_scales<T>) {
         const auto block = tile.block();
         const auto scale =
@@ -92,32 +78,30 @@ template <class Unpack, class A, class T>
             offset = lanes::all(T::block_offset(block)) *
                      group_field<A, T, T::m>(block.bytes).to_float();
         }
-        if constexpr (Unpack::bias != 0) {
-            offset.add_product(scale, added_to_lanes<Unpack, A, T>(block.bytes));
+        if constexpr (requires { Unpack::step; }) {
+            const auto shift = group_field<A, T, T::shift>(block.bytes).to_float();
+            offset = scale * (shift * lanes::all(static_cast<float>(Unpack::step)));
         }
         return {scale, offset};
     } else if constexpr (half_scale_per_32<T>) {
-        alignas(64) std::uint16_t halves[16];
+        alignas(64) std::uint16_t bits[16];
         for (std::size_t b = 0; b < 8; ++b) {
             const auto d = static_cast<std::uint16_t>(tile.block(b).get(T::d));
-            halves[2 * b] = halves[2 * b + 1] = d;
+            bits[2 * b] = bits[2 * b + 1] = d;
         }
-        const auto scale = simd::from_halves<A>(halves);
+        const auto scale = simd::from_halves<A>(bits);
         auto offset = lanes::zero();
         if constexpr (traits<T>::has_offset) {
             for (std::size_t b = 0; b < 8; ++b) {
                 const auto m = static_cast<std::uint16_t>(tile.block(b).get(T::m));
-                halves[2 * b] = halves[2 * b + 1] = m;
+                bits[2 * b] = bits[2 * b + 1] = m;
             }
-            offset = simd::from_halves<A>(halves);
-        }
-        if constexpr (Unpack::bias != 0) {
-            offset.add_product(scale, lanes::all(static_cast<float>(-Unpack::bias)));
+            offset = simd::from_halves<A>(bits);
         }
         return {scale, offset};
     } else {
         static_assert(!requires { Unpack::step; });
-        return scalar_scales<A>(tile, Unpack::bias);
+        return scalar_scales<A>(tile);
     }
 }
 
@@ -153,6 +137,10 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile,
             if constexpr (Step == 0 || !same_groups<order, group>(Step - 1, Step)) {
                 sum = simd::int16x<A>::zero();
             }
+            if constexpr (Unpack::bias != 0) {
+                sum = sum + simd::int16x<A>::load(x[c]->quad_sum + 16 * Step) *
+                                simd::int16x<A>::all(-Unpack::bias);
+            }
             simd::add_dot4<Unpack::max>(sum, lanes[Step], x[c]->q + 64 * Step);
             if constexpr (Step == 3 || !same_groups<order, group>(Step, Step + 1)) {
                 sums[c].products.add_product(sum.to_float(),
@@ -164,7 +152,7 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile,
             (step.template operator()<Step>(sum), ...);
         }
         (std::make_integer_sequence<int, 4>{});
-        if constexpr (Unpack::bias != 0 || traits<T>::has_offset) {
+        if constexpr (traits<T>::has_offset || requires { Unpack::step; }) {
             sums[c].offsets.add_product(scales.offset, simd::float16<A>::load(x[c]->sum));
         }
     }

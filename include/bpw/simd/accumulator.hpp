@@ -9,6 +9,50 @@ BPW_NAMESPACE_BEGIN
 
 namespace simd {
 
+namespace detail {
+
+template <class A>
+[[nodiscard]] BPW_INLINE xsimd::batch<float, A> to_float(const xsimd::batch<std::int32_t, A>& x,
+                                                         xsimd::generic) noexcept {
+    return xsimd::to_float(x);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE xsimd::batch<std::int32_t, A> round_to_int(const xsimd::batch<float, A>& x,
+                                                                    xsimd::generic) noexcept {
+    return xsimd::nearbyint_as_int(x);
+}
+#if XSIMD_WITH_AVX512F
+// The forms with a mask, because GCC 12 warns of the others that they leave lanes undefined.
+inline constexpr __mmask16 every_lane = 0xffff;
+inline constexpr __mmask8 every_pair = 0xff;
+
+template <class A>
+[[nodiscard]] BPW_INLINE xsimd::batch<float, A> to_float(const xsimd::batch<std::int32_t, A>& x,
+                                                         xsimd::avx512f) noexcept {
+    return _mm512_maskz_cvtepi32_ps(every_lane, x);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE xsimd::batch<std::int32_t, A> round_to_int(const xsimd::batch<float, A>& x,
+                                                                    xsimd::avx512f) noexcept {
+    return _mm512_maskz_cvtps_epi32(every_lane, x);
+}
+#endif
+
+}  // namespace detail
+
+template <class A>
+[[nodiscard]] BPW_INLINE xsimd::batch<float, A> to_float(
+    const xsimd::batch<std::int32_t, A>& x) noexcept {
+    return detail::to_float<A>(x, A{});
+}
+
+/// The nearest integers, ties to even.
+template <class A>
+[[nodiscard]] BPW_INLINE xsimd::batch<std::int32_t, A> round_to_int(
+    const xsimd::batch<float, A>& x) noexcept {
+    return detail::round_to_int<A>(x, A{});
+}
+
 /// Sixteen floats in as many vectors as the arch needs.
 template <class A>
 struct float16 {
@@ -52,7 +96,7 @@ struct float16 {
     /// Stores the nearest integers, ties to even.
     void round_to(std::int32_t* p) const noexcept {
         for (std::size_t i = 0; i < v.size(); ++i) {
-            xsimd::nearbyint_as_int(v[i]).store_unaligned(p + i * per_vector);
+            round_to_int<A>(v[i]).store_unaligned(p + i * per_vector);
         }
     }
 

@@ -143,7 +143,7 @@ template <class A>
                                                  const u8_batch<A>& index,
                                                  xsimd::avx512bw) noexcept {
     const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
-    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), index);
+    return _mm512_shuffle_epi8(_mm512_maskz_broadcast_i32x4(0xffff, t), index);
 }
 template <int By, class A>
 [[nodiscard]] BPW_INLINE u8_batch<A> shift_right_on(const u8_batch<A>& x,
@@ -206,6 +206,30 @@ template <class A, std::size_t Size, class Tag>
     }
 }
 
+template <int By, class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> shift_left_32_on(const i32_batch<A>& x,
+                                                       xsimd::generic) noexcept {
+    return x << By;
+}
+template <int By, class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> shift_right_32_on(const i32_batch<A>& x,
+                                                        xsimd::generic) noexcept {
+    return x >> By;
+}
+#if XSIMD_WITH_AVX512F
+// The forms with a mask, because GCC 12 warns of the others that they leave lanes undefined.
+template <int By, class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> shift_left_32_on(const i32_batch<A>& x,
+                                                       xsimd::avx512f) noexcept {
+    return _mm512_maskz_slli_epi32(0xffff, x, By);
+}
+template <int By, class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> shift_right_32_on(const i32_batch<A>& x,
+                                                        xsimd::avx512f) noexcept {
+    return _mm512_maskz_srai_epi32(0xffff, x, By);
+}
+#endif
+
 }  // namespace detail
 
 /// sum[i] + u[4 i] s[4 i] + ... + u[4 i + 3] s[4 i + 3], exact.
@@ -224,6 +248,18 @@ template <std::size_t Size, class A>
 [[nodiscard]] BPW_INLINE u8_batch<A> lookup(const std::uint8_t* table,
                                             const u8_batch<A>& index) noexcept {
     return detail::lookup_on<A>(std::integral_constant<std::size_t, Size>{}, table, index, A{});
+}
+
+/// Every 32-bit integer shifted left.
+template <int By, class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> shift_left_32(const i32_batch<A>& x) noexcept {
+    return detail::shift_left_32_on<By, A>(x, A{});
+}
+
+/// Every 32-bit integer shifted right, the sign with it.
+template <int By, class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> shift_right_32(const i32_batch<A>& x) noexcept {
+    return detail::shift_right_32_on<By, A>(x, A{});
 }
 
 /// Every byte shifted right by 0 to 7 bits.

@@ -53,7 +53,12 @@ struct bytes64 {
     }
     template <int By>
     [[nodiscard]] bytes64 shifted_left() const noexcept {
-        return make([&](std::size_t i) { return v[i] << By; });
+        // As integers of 32 bits; what crosses from byte to byte is masked off.
+        const vector kept(static_cast<std::uint8_t>(0xff << By & 0xff));
+        return make([&](std::size_t i) {
+            const auto wide = shift_left_32<By, A>(xsimd::bitwise_cast<std::int32_t>(v[i]));
+            return xsimd::bitwise_cast<std::uint8_t>(wide) & kept;
+        });
     }
     [[nodiscard]] friend bytes64 operator|(const bytes64& a, const bytes64& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] | b.v[i]; });
@@ -95,6 +100,9 @@ struct int16x {
     [[nodiscard]] friend int16x operator+(const int16x& a, std::int32_t b) noexcept {
         return make([&](std::size_t i) { return a.v[i] + vector(b); });
     }
+    [[nodiscard]] friend int16x operator+(const int16x& a, const int16x& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] + b.v[i]; });
+    }
     [[nodiscard]] friend int16x operator-(const int16x& a, const int16x& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] - b.v[i]; });
     }
@@ -119,7 +127,7 @@ struct int16x {
     }
     template <int By>
     [[nodiscard]] int16x shifted_right() const noexcept {
-        return make([&](std::size_t i) { return v[i] >> By; });
+        return make([&](std::size_t i) { return simd::shift_right_32<By, A>(v[i]); });
     }
     [[nodiscard]] friend int16x operator|(const int16x& a, const int16x& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] | b.v[i]; });
@@ -129,11 +137,11 @@ struct int16x {
     }
     template <int By>
     [[nodiscard]] int16x shifted_left() const noexcept {
-        return make([&](std::size_t i) { return v[i] << By; });
+        return make([&](std::size_t i) { return simd::shift_left_32<By, A>(v[i]); });
     }
     [[nodiscard]] float16<A> to_float() const noexcept {
         float16<A> out;
-        for (std::size_t i = 0; i < v.size(); ++i) out.v[i] = xsimd::to_float(v[i]);
+        for (std::size_t i = 0; i < v.size(); ++i) out.v[i] = simd::to_float<A>(v[i]);
         return out;
     }
 };
@@ -145,8 +153,10 @@ int16x<A> int16x<A>::lookup16(const std::int8_t* table) const noexcept {
     const auto found = (*this * int16x::all(0x01010101))
                            .as_bytes()
                            .template lookup<16>(reinterpret_cast<const std::uint8_t*>(table));
-    return make(
-        [&](std::size_t i) { return (xsimd::bitwise_cast<std::int32_t>(found.v[i]) << 24) >> 24; });
+    return make([&](std::size_t i) {
+        return shift_right_32<24, A>(
+            shift_left_32<24, A>(xsimd::bitwise_cast<std::int32_t>(found.v[i])));
+    });
 }
 
 /// Where sixteen small numbers lie in 16 bytes: number i is the bits from `shift[i]` on of the
@@ -175,11 +185,12 @@ template <int Width, int Low, int High, class A, std::size_t... I>
 template <int Width, int Low, int High, class A, std::size_t... I>
 [[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p, xsimd::avx512bw,
                                            std::index_sequence<I...>) noexcept {
-    const __m512i twice =
-        _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    const __m512i twice = _mm512_maskz_broadcast_i64x4(
+        every_pair, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     const __m512i by = _mm512_set_epi64(High, High, High, High, Low, Low, Low, Low);
     // Bits of the byte above come in behind the field and are masked off.
-    return {{_mm512_and_si512(_mm512_srlv_epi64(twice, by), _mm512_set1_epi8((1 << Width) - 1))}};
+    return {{_mm512_and_si512(_mm512_maskz_srlv_epi64(every_pair, twice, by),
+                              _mm512_set1_epi8((1 << Width) - 1))}};
 }
 #endif
 
@@ -211,7 +222,7 @@ template <class A>
     };
     const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(at(0)), at(1), 1);
     const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(at(2)), at(3), 1);
-    return {{_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1)}};
+    return {{_mm512_maskz_inserti64x4(every_pair, _mm512_castsi256_si512(low), high, 1)}};
 }
 #endif
 
@@ -258,15 +269,16 @@ template <bool OneWindow, class A>
     };
     __m512i bytes;
     if constexpr (OneWindow) {
-        bytes = _mm512_broadcast_i32x4(at(0));
+        bytes = _mm512_maskz_broadcast_i32x4(every_lane, at(0));
     } else {
         const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(at(0)), at(1), 1);
         const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(at(2)), at(3), 1);
-        bytes = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+        bytes = _mm512_maskz_inserti64x4(every_pair, _mm512_castsi256_si512(low), high, 1);
     }
     const __m512i pairs = _mm512_shuffle_epi8(bytes, _mm512_loadu_si512(plan.byte.data()));
-    return {{_mm512_and_si512(_mm512_srlv_epi32(pairs, _mm512_loadu_si512(plan.shift.data())),
-                              _mm512_set1_epi32(plan.mask))}};
+    return {{_mm512_and_si512(
+        _mm512_maskz_srlv_epi32(every_lane, pairs, _mm512_loadu_si512(plan.shift.data())),
+        _mm512_set1_epi32(plan.mask))}};
 }
 #endif
 
@@ -286,7 +298,8 @@ template <class A>
 #if XSIMD_WITH_AVX512BW
 template <class A>
 [[nodiscard]] BPW_INLINE float16<A> from_halves(const std::uint16_t* p, xsimd::avx512bw) noexcept {
-    return {{_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}};
+    return {{_mm512_maskz_cvtph_ps(every_lane,
+                                   _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}};
 }
 #endif
 
@@ -316,7 +329,7 @@ template <class A>
 template <class A>
 [[nodiscard]] BPW_INLINE float16<A> spread(const float16<A>& x, const std::array<int, 16>& from,
                                            xsimd::avx512bw) noexcept {
-    return {{_mm512_permutexvar_ps(_mm512_loadu_si512(from.data()), x.v[0])}};
+    return {{_mm512_maskz_permutexvar_ps(every_lane, _mm512_loadu_si512(from.data()), x.v[0])}};
 }
 #endif
 

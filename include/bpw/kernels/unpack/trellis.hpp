@@ -14,7 +14,9 @@ std::false_type is_trellis(const void*);
 
 // Types whose lanes are the generator's values; iq3_kt has signs of its own.
 template <class T>
-concept trellis_codes = decltype(is_trellis(static_cast<const T*>(nullptr)))::value;
+concept trellis_codes = decltype(is_trellis(static_cast<const T*>(nullptr)))::value && !requires {
+    T::signs;
+};
 
 }  // namespace detail
 
@@ -23,10 +25,9 @@ template <class T>
     requires detail::trellis_codes<T>
 struct unpack<T> {
     using order = natural_order;
-    // The sum of the bytes is the unsigned lane. With signs of their own, lanes are -max ... max.
-    static constexpr bool has_signs = requires { T::signs; };
+    // The sum of the four bytes of 6 bits is the unsigned lane.
     static constexpr int bias = 126;
-    static constexpr int max = has_signs ? 2 * 126 : 4 * 63;
+    static constexpr int max = 4 * 63;
     static constexpr int run = 256 / T::index.count;
 
     template <int Step>

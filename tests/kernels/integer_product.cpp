@@ -1,0 +1,218 @@
+// Products in integers, for every type that has them.
+#include <reference/random.hpp>
+#include <reference/samples.hpp>
+
+#include <bpw/formats/registry.hpp>
+#include <bpw/kernels/integer_product.hpp>
+#include <bpw/parallel.hpp>
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace {
+
+// Calls f(tag<T>) for every type that is multiplied in integers.
+template <class F>
+void for_every_integer_type(F f) {
+    for (const auto id : bpw::all_types) {
+        bpw::visit(id, [&]<class T>(bpw::tag<T> type) {
+            if constexpr (bpw::has_integer_lanes<T>) {
+                SCOPED_TRACE(std::string(T::name));
+                f(type);
+            }
+        });
+    }
+}
+
+std::vector<float> random_floats(std::size_t n, reference::random& numbers) {
+    std::vector<float> x(n);
+    for (auto& v : x) v = numbers.uniform();
+    return x;
+}
+
+// What the packed activations stand for, in the order of the weights.
+template <class Order>
+std::vector<double> unpacked(const bpw::activations<Order>& a) {
+    std::vector<double> x(a.size());
+    for (std::size_t t = 0; t * bpw::tile_weights < x.size(); ++t) {
+        const auto& tile = a.tiles()[t];
+        const bool full = (t + 1) * bpw::tile_weights <= x.size();
+        for (int lane = 0; lane < 256; ++lane) {
+            const int i = full ? Order::weight(lane / 64, lane % 64)
+                               : bpw::natural_order::weight(lane / 64, lane % 64);
+            const auto at = t * bpw::tile_weights + static_cast<std::size_t>(i);
+            if (at >= x.size()) continue;
+            x[at] = static_cast<double>(tile.scale[i / 16]) *
+                    static_cast<double>(tile.q[static_cast<std::size_t>(lane)]);
+        }
+    }
+    return x;
+}
+
+// A weight as integers see it: iq6_k decodes to other floats than its integer table.
+template <class T>
+double integer_weight(const bpw::matrix_view<T>& w, std::size_t row, std::size_t i) {
+    constexpr auto size = std::size_t{bpw::traits<T>::block_size};
+    const auto block = w.block(row, i / size);
+    const int n = static_cast<int>(i % size);
+    const int g = n / bpw::traits<T>::group_size;
+    return static_cast<double>(bpw::scale(block, g)) * T::lane(block, n) +
+           static_cast<double>(bpw::offset(block, g));
+}
+
+// Offsets are added apart from the products that they may cancel.
+template <class T>
+double offset_of(const bpw::matrix_view<T>& w, std::size_t row, std::size_t i) {
+    constexpr auto size = std::size_t{bpw::traits<T>::block_size};
+    const auto block = w.block(row, i / size);
+    const int g = static_cast<int>(i % size) / bpw::traits<T>::group_size;
+    return std::fabs(static_cast<double>(bpw::offset(block, g))) +
+           5 * std::fabs(static_cast<double>(bpw::scale(block, g)));
+}
+
+template <class T>
+void expect_products(std::size_t rows, std::size_t cols, std::size_t count,
+                     reference::random& numbers) {
+    const auto bytes = reference::random_tensor(T::id, rows, cols, numbers);
+    const bpw::matrix_view<T> w(bytes, rows, cols);
+    std::vector<bpw::activations_for<T>> x(count);
+    for (auto& vector : x) vector.assign(random_floats(cols, numbers));
+    std::vector<float> y(count * (rows + 1), -1.0f);
+    bpw::try_gemm<T>(w, x, bpw::vectors<float>(y.data(), count, rows, rows + 1)).value();
+    for (std::size_t c = 0; c < count; ++c) {
+        const auto exact = unpacked(x[c]);
+        for (std::size_t row = 0; row < rows; ++row) {
+            double sum = 0;
+            double magnitude = 0;
+            for (std::size_t i = 0; i < cols; ++i) {
+                const double term = integer_weight(w, row, i) * exact[i];
+                sum += term;
+                magnitude += std::fabs(term) + std::fabs(offset_of(w, row, i) * exact[i]);
+            }
+            EXPECT_NEAR(static_cast<double>(y[c * (rows + 1) + row]), sum, 0x1p-20 * magnitude)
+                << "row " << row << ", vector " << c;
+        }
+        EXPECT_EQ(y[c * (rows + 1) + rows], -1.0f) << "written behind the vector";
+    }
+}
+
+TEST(integer_product, agrees_with_double_precision) {
+    reference::random numbers(41);
+    for_every_integer_type([&]<class T>(bpw::tag<T>) {
+        constexpr auto rows = std::size_t{bpw::traits<T>::rows};
+        constexpr auto block = std::size_t{bpw::traits<T>::block_size};
+        expect_products<T>(rows, block, 1, numbers);
+        expect_products<T>(2 * rows, 512, 5, numbers);
+        expect_products<T>(rows, 768 - (block < 256 ? block : 0), 2, numbers);
+    });
+}
+
+// Codes and activations at their limits: no step on the way may saturate.
+TEST(integer_product, is_exact_at_the_limits) {
+    for (const int code : {0x00, 0xff, 0x7f, 0x80, 0x55}) {
+        for (const bool alternating : {false, true}) {
+            for_every_integer_type([&]<class T>(bpw::tag<T>) {
+                constexpr auto rows = std::size_t{bpw::traits<T>::rows};
+                reference::random numbers(7);
+                auto bytes = reference::random_tensor(T::id, rows, 256, numbers);
+                const bpw::matrix_view<T> w(bytes, rows, 256);
+                // Only the codes: scales stay ordinary numbers.
+                const auto fill = [&](const auto& field) {
+                    for (std::size_t b = 0; b < w.blocks(); ++b) {
+                        const auto block = w.block(0, b);
+                        auto* const p =
+                            reinterpret_cast<std::uint8_t*>(bytes.data()) +
+                            (block.bytes - reinterpret_cast<const std::uint8_t*>(bytes.data()));
+                        for (int n = 0; n < field.count; ++n) {
+                            field.set(p, 0, n, static_cast<std::uint32_t>(code * 0x0101));
+                        }
+                    }
+                };
+                if constexpr (requires { T::q; }) fill(T::q);
+                if constexpr (requires { T::index; }) fill(T::index);
+                std::vector<float> x(256, 1.0f);
+                for (std::size_t i = 0; alternating && i < x.size(); i += 2) x[i] = -1.0f;
+                const bpw::activations_for<T> packed(x);
+                std::vector<float> y(rows);
+                bpw::try_gemv<T>(w, packed, y).value();
+                double sum = 0;
+                double magnitude = 0;
+                const auto exact = unpacked(packed);
+                for (std::size_t i = 0; i < 256; ++i) {
+                    const double term = integer_weight(w, 0, i) * exact[i];
+                    sum += term;
+                    magnitude += std::fabs(term) + offset_of(w, 0, i) * std::fabs(exact[i]);
+                }
+                EXPECT_NEAR(static_cast<double>(y[0]), sum, 0x1p-20 * magnitude);
+            });
+        }
+    }
+}
+
+// The same bits on every arch, for any number of vectors and of threads.
+TEST(integer_product, has_the_same_bits_everywhere) {
+    reference::random numbers(43);
+    std::uint64_t hash = 0;
+    bpw::threads pool(3);
+    for_every_integer_type([&]<class T>(bpw::tag<T>) {
+        constexpr auto rows = 5 * std::size_t{bpw::traits<T>::rows};
+        const auto bytes = reference::random_tensor(T::id, rows, 512, numbers);
+        const bpw::matrix_view<T> w(bytes, rows, 512);
+        std::vector<bpw::activations_for<T>> x(6);
+        for (auto& vector : x) vector.assign(random_floats(512, numbers));
+        std::vector<float> y(6 * rows);
+        bpw::try_gemm<T>(w, x, bpw::vectors<float>(y.data(), 6, rows), pool).value();
+        for (std::size_t c = 0; c < 6; ++c) {
+            std::vector<float> alone(rows);
+            bpw::try_gemv<T>(w, x[c], alone).value();
+            for (std::size_t row = 0; row < rows; ++row) {
+                EXPECT_EQ(std::bit_cast<std::uint32_t>(alone[row]),
+                          std::bit_cast<std::uint32_t>(y[c * rows + row]));
+                hash = reference::mix(hash ^ std::bit_cast<std::uint32_t>(alone[row]));
+            }
+        }
+    });
+    EXPECT_EQ(hash, 9816144595222306483u);
+}
+
+TEST(activations, quantize_as_documented) {
+    std::vector<float> x(96, 0.0f);
+    x[0] = 254.0f;
+    x[1] = -254.0f;
+    x[2] = 1.0f;  // half a step: ties to even
+    x[3] = 3.0f;
+    x[32] = 1e-37f;
+    x[64] = std::numeric_limits<float>::infinity();
+    const bpw::activations<bpw::natural_order> a(x);
+    const auto& tile = a.tiles()[0];
+    EXPECT_EQ(tile.scale[0], 2.0f);
+    EXPECT_EQ(tile.scale[1], 2.0f);
+    EXPECT_EQ(tile.q[0], 127);
+    EXPECT_EQ(tile.q[1], -127);
+    EXPECT_EQ(tile.q[2], 0);
+    EXPECT_EQ(tile.q[3], 2);
+    EXPECT_EQ(tile.sum[0], 4.0f);
+    EXPECT_EQ(tile.scale[2], 0.0f);
+    EXPECT_EQ(tile.q[32], 0);
+    EXPECT_TRUE(std::isnan(tile.scale[4]));
+    EXPECT_EQ(tile.q[64], 0);
+}
+
+TEST(integer_product, names_what_does_not_fit) {
+    reference::random numbers(1);
+    const auto bytes = reference::random_tensor(bpw::type_id::q4_K, 2, 256, numbers);
+    const bpw::matrix_view<bpw::q4_K> w(bytes, 2, 256);
+    std::vector<float> y(2);
+    const bpw::activations_for<bpw::q4_K> wrong(std::vector<float>(512));
+    const auto r = bpw::try_gemv<bpw::q4_K>(w, wrong, y);
+    ASSERT_FALSE(r.ok());
+    EXPECT_NE(r.error().message.find("512"), std::string::npos) << r.error().message;
+    EXPECT_NE(r.error().message.find("256"), std::string::npos) << r.error().message;
+}
+
+}  // namespace
