@@ -5,6 +5,8 @@
 // number of threads (1).
 #include "random_matrix.hpp"
 
+#include <bpw/kernels/integer_product.hpp>
+
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -57,17 +59,35 @@ void run_dequantize(benchmark::State& state, type_id id, shape s, bpw::threads* 
     count(state, s, bytes.size());
 }
 
+// Types with integer lanes are multiplied with activations in 8 bits, packed anew every time; the
+// others in float.
+template <class T>
+void multiply(const bpw::matrix_view<T>& w, const std::vector<float>& x, std::vector<float>& y,
+              shape s, bpw::threads& pool) {
+    const bpw::vectors<float> out(y.data(), s.vectors, s.rows);
+    if constexpr (bpw::has_integer_lanes<T>) {
+        std::vector<bpw::activations_for<T>> packed(s.vectors);
+        for (std::size_t c = 0; c < s.vectors; ++c) {
+            packed[c].assign(std::span(x).subspan(c * s.cols, s.cols));
+        }
+        bpw::try_gemm<T>(w, packed, out, pool).value();
+    } else {
+        bpw::gemm(w, bpw::vectors<const float>(x.data(), s.vectors, s.cols), out, pool);
+    }
+}
+
 void run_product(benchmark::State& state, type_id id, shape s, bpw::threads* pool) {
     std::vector<std::byte> bytes;
     const auto w = matrix_of(id, s, bytes);
     const auto x = random_floats(s.cols * s.vectors);
     std::vector<float> y(s.rows * s.vectors);
-    for (auto _ : state) {
-        bpw::gemm(w, bpw::vectors<const float>(x.data(), s.vectors, s.cols),
-                  bpw::vectors<float>(y.data(), s.vectors, s.rows), *pool);
-        benchmark::DoNotOptimize(y.data());
-        benchmark::ClobberMemory();
-    }
+    bpw::try_visit(w, [&](const auto& view) {
+        for (auto _ : state) {
+            multiply(view, x, y, s, *pool);
+            benchmark::DoNotOptimize(y.data());
+            benchmark::ClobberMemory();
+        }
+    }).value();
     count(state, s, bytes.size());
 }
 

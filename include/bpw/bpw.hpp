@@ -11,6 +11,7 @@
 #include <bpw/formats/registry.hpp>
 #include <bpw/formats/repack.hpp>
 #include <bpw/kernels/dequantize.hpp>
+#include <bpw/kernels/integer_product.hpp>
 #include <bpw/kernels/product.hpp>
 #include <bpw/kernels/runtime.hpp>
 #include <bpw/parallel.hpp>
