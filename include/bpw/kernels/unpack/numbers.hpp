@@ -81,6 +81,10 @@ template <class Field>
         return true;
 }
 
+// The parts of a field above the lowest, as an object of their own: a template argument.
+template <const auto& Field>
+inline constexpr auto upper_parts = Field.high;
+
 // Sixteen values of a field: values From[0] ... From[15].
 template <class A, const auto& Field, const std::array<int, 16>& From, std::size_t BlockBytes>
 [[nodiscard]] BPW_INLINE simd::int16x<A> numbers_of(const std::uint8_t* block) noexcept {
@@ -88,9 +92,9 @@ template <class A, const auto& Field, const std::array<int, 16>& From, std::size
     constexpr bool one_window = plan.window[0] == plan.window[3];
     const auto low = simd::gather_bits<one_window, A>(block, plan.window, plan.plan);
     if constexpr (requires { Field.high; }) {
-        static constexpr const auto& rest = Field.high;
         constexpr int width = std::remove_cvref_t<decltype(Field.low)>::width;
-        return low | numbers_of<A, rest, From, BlockBytes>(block).template shifted_left<width>();
+        return low | numbers_of<A, upper_parts<Field>, From, BlockBytes>(block)
+                         .template shifted_left<width>();
     } else {
         return low;
     }
