@@ -152,6 +152,20 @@ template <class T>
 template <class T>
 inline constexpr bool is_quant_format = detail::check_format<T>();
 
+/// A type that defines everything that a quant type must. The kernels do not ask for this concept
+/// but check its parts one by one, so that the error names what is missing.
+template <class T>
+concept quant_format = requires(block_ref<T> b) {
+    std::string_view(T::name);
+    static_cast<int>(T::block_size);
+    typename T::block;
+    { T::block_scale(b) } -> std::same_as<float>;
+}
+&&(detail::has_value<T> || requires(block_ref<T> b) {
+    { T::lanes } -> std::convertible_to<lane_range>;
+    { T::lane(b, 0) } -> std::same_as<int>;
+});
+
 /// What follows from a quant type's definition.
 template <class T, bool Valid = is_quant_format<T>>
 struct traits {
