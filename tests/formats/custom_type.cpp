@@ -179,7 +179,7 @@ TEST(custom_type, what_follows_from_the_definition) {
 
 // Row lengths from one block over several tiles, most of them no multiple of 16.
 TEST(custom_type, every_kernel) {
-    for (const std::size_t blocks : {1, 2, 3, 5, 10, 11, 12, 23, 48}) {
+    for (const std::size_t blocks : {1u, 2u, 3u, 5u, 10u, 11u, 12u, 23u, 48u}) {
         check<user::q5_g8>(5, 24 * blocks);
         check<user::logarithmic>(3, 7 * blocks);
         check<user::q4_pair>(6, 8 * blocks);

@@ -109,7 +109,8 @@ TEST(every_type, rows) {
 TEST(every_type, vectors) {
     for_every_type([](type_id type) {
         const auto w = random_tensor(type, interleave(type), block(type), 3);
-        for (const std::size_t count : {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 64}) {
+        for (const std::size_t count :
+             {1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u, 15u, 16u, 17u, 64u, 129u, 130u}) {
             check_gemm(w, count, count % 3);
         }
     });
