@@ -151,8 +151,7 @@ template <int Rows = 1>
 /// An unsigned number of `Width` bits as two's complement.
 template <int Width>
 [[nodiscard]] constexpr int as_signed(std::uint32_t value) noexcept {
-    constexpr auto sign = std::uint32_t{1} << (Width - 1);
-    return static_cast<int>(value ^ sign) - static_cast<int>(sign);
+    return static_cast<std::int32_t>(value << (32 - Width)) >> (32 - Width);
 }
 
 BPW_NAMESPACE_END
