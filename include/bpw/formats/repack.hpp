@@ -49,7 +49,7 @@ template <class To, class From, executor Executor = const serial>
         return fail(errc::size_mismatch, "a ", from.rows(), " x ", from.cols(), " matrix of ",
                     traits<To>::name, " takes ", *size, " bytes, but the output has ", out.size());
     }
-    std::memset(out.data(), 0, out.size());
+    std::fill(out.begin(), out.end(), std::byte{0});
     const auto to = *matrix_view<To>::make(out, from.rows(), from.cols());
     auto* const base = reinterpret_cast<std::uint8_t*>(out.data());
     constexpr auto shared = std::min(traits<From>::header_bytes, traits<To>::header_bytes);
