@@ -116,7 +116,7 @@ int run(int argc, char** argv) {
     std::vector<std::string> models;
     unsigned threads = 0;
     bool json = false;
-    app.add_option("MODEL... TEXT", models, "GGUF files; then the text to predict")
+    app.add_option("MODEL", models, "GGUF files; then the text to predict")
         ->required()
         ->type_name("");
     app.add_option("--threads", threads, "threads to compute with (default: all processors)")

@@ -39,7 +39,7 @@ struct failure {
 /// What the throwing forms throw.
 class error : public std::runtime_error {
   public:
-    explicit error(failure f) : std::runtime_error(f.message), code_(f.code) {}
+    explicit error(const failure& f) : std::runtime_error(f.message), code_(f.code) {}
     error(errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
     [[nodiscard]] errc code() const noexcept { return code_; }
 
