@@ -24,8 +24,8 @@ struct code_planes<field<256, part<Width, plane<Width, Run>>>> {
     }
 };
 
-// Upper bits in a second plane: 32 bytes that serve both halves of a step, with the slot of the
-// upper half `Apart` slots above.
+// Upper bits in a second plane: 32 bytes that serve both halves of a step, each half with a slot of
+// its own.
 template <int Width, int Run, int High>
     requires(Width < 8)
 struct code_planes<field<256, part<Width, plane<Width, Run>>, part<High, plane<High, 32>>>> {

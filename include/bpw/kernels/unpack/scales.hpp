@@ -31,11 +31,11 @@ struct signed_rule {
         return (s ^ 128) + -128;
     }
 };
-template <int Factor, int Offset>
-struct linear_rule {
+template <int Offset>
+struct doubled_rule {
     template <class V>
     static V apply(const V& s) noexcept {
-        return s.template shifted_left<Factor - 1>() + Offset;
+        return s.template shifted_left<1>() + Offset;
     }
 };
 struct odd_signed_rule {
@@ -51,9 +51,9 @@ template <int Bias>
 scale_rule<Bias> rule_of_scales(const biased_scales<Bias>*);
 scale_rule<0> rule_of_scales(const scale_and_min*);
 signed_rule rule_of_scales(const signed_byte_scales*);
-linear_rule<2, -127> rule_of_scales(const seven_bit_scales*);
+doubled_rule<-127> rule_of_scales(const seven_bit_scales*);
 template <int Divisor>
-linear_rule<2, 1> rule_of_scales(const odd_scales<Divisor>*);
+doubled_rule<1> rule_of_scales(const odd_scales<Divisor>*);
 nonlinear_rule rule_of_scales(const nonlinear_scales*);
 void rule_of_scales(const void*);
 
