@@ -35,11 +35,13 @@ using le32 = std::uint8_t[4];
 /// alone.
 constexpr void write_bits(std::uint8_t* bytes, std::size_t at, int width,
                           std::uint32_t value) noexcept {
-    for (int i = 0; i < width; ++i) {
-        const auto bit = at + static_cast<std::size_t>(i);
-        const auto mask = static_cast<std::uint8_t>(1u << bit % 8);
-        auto& byte = bytes[bit / 8];
-        byte = static_cast<std::uint8_t>((value >> i & 1u) != 0u ? byte | mask : byte & ~mask);
+    bytes += at / 8;
+    for (auto shift = static_cast<int>(at % 8); width > 0; shift = 0, ++bytes) {
+        const int here = width < 8 - shift ? width : 8 - shift;
+        const auto mask = ((1u << here) - 1u) << shift;
+        *bytes = static_cast<std::uint8_t>((*bytes & ~mask) | (value << shift & mask));
+        value >>= here;
+        width -= here;
     }
 }
 

@@ -1,0 +1,155 @@
+// Sixteen floats at a time with the operations that a search needs.
+//
+// Encoders must write the same bytes on every arch. Each operation here rounds once, sums of
+// products are fused explicitly, and no product feeds an addition, so that a compiler has nothing
+// left to contract.
+#pragma once
+
+#include <bpw/simd/accumulator.hpp>
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+BPW_NAMESPACE_BEGIN
+
+namespace detail {
+
+using floats = simd::float16<native_arch>;
+inline constexpr std::size_t lane_count = floats::size;
+using lane_array = std::array<float, lane_count>;
+
+namespace lanes {
+
+template <class F, class... Args>
+[[nodiscard]] BPW_INLINE floats map(F f, const Args&... args) noexcept {
+    floats out;
+    for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = f(args.v[i]...);
+    return out;
+}
+
+[[nodiscard]] BPW_INLINE floats add(const floats& a, const floats& b) noexcept {
+    return map([](const auto& x, const auto& y) { return x + y; }, a, b);
+}
+[[nodiscard]] BPW_INLINE floats subtract(const floats& a, const floats& b) noexcept {
+    return map([](const auto& x, const auto& y) { return x - y; }, a, b);
+}
+[[nodiscard]] BPW_INLINE floats divide(const floats& a, const floats& b) noexcept {
+    return map([](const auto& x, const auto& y) { return x / y; }, a, b);
+}
+/// a * b + c, rounded once.
+[[nodiscard]] BPW_INLINE floats fma(const floats& a, const floats& b, const floats& c) noexcept {
+    return map([](const auto& x, const auto& y,
+                  const auto& z) { return simd::fused_multiply_add(x, y, z); },
+               a, b, c);
+}
+[[nodiscard]] BPW_INLINE floats min(const floats& a, const floats& b) noexcept {
+    return map([](const auto& x, const auto& y) { return xsimd::min(x, y); }, a, b);
+}
+[[nodiscard]] BPW_INLINE floats max(const floats& a, const floats& b) noexcept {
+    return map([](const auto& x, const auto& y) { return xsimd::max(x, y); }, a, b);
+}
+[[nodiscard]] BPW_INLINE floats clamp(const floats& x, const floats& lo,
+                                      const floats& hi) noexcept {
+    return min(max(x, lo), hi);
+}
+[[nodiscard]] BPW_INLINE floats abs(const floats& a) noexcept {
+    return map([](const auto& x) { return xsimd::abs(x); }, a);
+}
+[[nodiscard]] BPW_INLINE floats sqrt(const floats& a) noexcept {
+    return map([](const auto& x) { return xsimd::sqrt(x); }, a);
+}
+/// yes where a < b, else no.
+[[nodiscard]] BPW_INLINE floats where_less(const floats& a, const floats& b, const floats& yes,
+                                           const floats& no) noexcept {
+    return map([](const auto& x, const auto& y, const auto& p,
+                  const auto& q) { return xsimd::select(x < y, p, q); },
+               a, b, yes, no);
+}
+
+/// Added to a number below 2^22 in magnitude it leaves the nearest integer, ties to even, in the
+/// lowest bits of the float.
+inline constexpr float integer_shift = 0x1.8p23f;
+
+/// a * b to the nearest integer, ties to even; for products below 2^22.
+[[nodiscard]] BPW_INLINE floats round_product(const floats& a, const floats& b) noexcept {
+    const auto shift = floats::all(integer_shift);
+    return subtract(fma(a, b, shift), shift);
+}
+[[nodiscard]] BPW_INLINE floats round(const floats& a) noexcept {
+    const auto shift = floats::all(integer_shift);
+    return subtract(add(a, shift), shift);
+}
+
+[[nodiscard]] BPW_INLINE lane_array to_array(const floats& x) noexcept {
+    lane_array out;
+    x.store(out.data());
+    return out;
+}
+
+namespace on {
+
+template <class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> lookup(const float* table, const simd::float16<A>& x,
+                                                 xsimd::generic) noexcept {
+    float in[lane_count];
+    x.store(in);
+    for (auto& f : in) {
+        f = table[std::bit_cast<std::int32_t>(f) - std::bit_cast<std::int32_t>(integer_shift)];
+    }
+    return simd::float16<A>::load(in);
+}
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> lookup(const float* table, const simd::float16<A>& x,
+                                                 xsimd::avx2) noexcept {
+    const __m256i zero = _mm256_set1_epi32(std::bit_cast<std::int32_t>(integer_shift));
+    simd::float16<A> out;
+    for (std::size_t i = 0; i < out.v.size(); ++i) {
+        const __m256i index = _mm256_sub_epi32(_mm256_castps_si256(x.v[i]), zero);
+        out.v[i] = _mm256_i32gather_ps(table, index, 4);
+    }
+    return out;
+}
+#endif
+#if XSIMD_WITH_AVX512F
+template <class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> lookup(const float* table, const simd::float16<A>& x,
+                                                 xsimd::avx512f) noexcept {
+    const __m512i zero = _mm512_set1_epi32(std::bit_cast<std::int32_t>(integer_shift));
+    const __m512i index = _mm512_maskz_sub_epi32(0xffff, _mm512_castps_si512(x.v[0]), zero);
+    return {{_mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, index, table, 4)}};
+}
+#endif
+
+}  // namespace on
+
+/// table[i] of every lane, which holds the integer i, of any sign, plus
+/// `integer_shift`.
+[[nodiscard]] BPW_INLINE floats lookup_shifted(const float* table, const floats& x) noexcept {
+    return on::lookup<native_arch>(table, x, native_arch{});
+}
+
+}  // namespace lanes
+
+/// a * b + c rounded once, for single numbers.
+[[nodiscard]] BPW_INLINE float fused(float a, float b, float c) noexcept {
+    if constexpr (simd::has_fma<native_arch>)
+        return __builtin_fmaf(a, b, c);
+    else
+        return simd::fused_multiply_add(a, b, c);
+}
+
+/// The lane with the smallest number, the first of equal ones.
+[[nodiscard]] inline std::size_t smallest_lane(const lane_array& x) noexcept {
+    std::size_t best = 0;
+    for (std::size_t l = 1; l < lane_count; ++l) {
+        if (x[l] < x[best]) best = l;
+    }
+    return best;
+}
+
+}  // namespace detail
+
+BPW_NAMESPACE_END
