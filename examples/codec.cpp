@@ -1,5 +1,6 @@
-// codec decode TYPE COLS, codec repack FROM TO COLS: raw rows on standard input, converted rows on
-// standard output. For checks of other programs, in any language, against bpw.
+// codec decode TYPE COLS, codec repack FROM TO COLS, codec matvec TYPE ROWS COLS: raw rows on
+// standard input; weights, converted rows or products on standard output. For checks of other
+// programs, in any language, against bpw.
 #include "common/kernels.hpp"
 #include "common/program.hpp"
 #include "common/text.hpp"
@@ -13,13 +14,15 @@
 #include <bit>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <limits>
 #include <string>
 #include <system_error>
 #include <vector>
 
-static_assert(std::endian::native == std::endian::little, "decode writes floats as they are");
+static_assert(std::endian::native == std::endian::little,
+              "floats are read and written as they are");
 
 namespace {
 
@@ -148,6 +151,36 @@ void repack(const bpw::type_info& from, const bpw::type_info& to, std::uint64_t 
     });
 }
 
+// A matrix, then any number of columns of floats; their products column after column.
+void matvec(const bpw::type_info& type, std::uint64_t rows, std::uint64_t cols, unsigned count) {
+    const auto size = in_memory(bpw::tensor_bytes(type.id, rows, cols).value());
+    std::vector<std::byte> matrix;
+    read_input(matrix, size);
+    if (matrix.size() != size) {
+        refuse(bpw::errc::size_mismatch, "the input ends after ", matrix.size(),
+               " bytes; expected ", size, " bytes of ", rows, " rows of ", cols, " weights of ",
+               type.name, ", then columns of ", cols, " floats");
+    }
+    std::vector<std::byte> bytes;
+    read_input(bytes, std::numeric_limits<std::ptrdiff_t>::max());
+    const auto column = in_memory(bpw::row_bytes(bpw::type_id::f32, cols).value());
+    if (bytes.empty() || bytes.size() % column != 0) {
+        refuse(bpw::errc::size_mismatch, bytes.size(), " bytes follow the matrix; expected ",
+               column, " for each column, ", cols, " floats, and at least one column");
+    }
+    std::vector<float> x(bytes.size() / sizeof(float));
+    std::memcpy(x.data(), bytes.data(), bytes.size());
+    const auto columns = bytes.size() / column;
+    const auto products = bpw::checked_mul(rows, columns);
+    if (!products) refuse(bpw::errc::overflow, rows, " x ", columns, " products are too many");
+    std::vector<float> y(in_memory(*products));
+    bpw::threads pool(count);
+    examples::multiply_in_8_bits({type.id, matrix, rows, cols},
+                                 {x.data(), columns, in_memory(cols)},
+                                 {y.data(), columns, in_memory(rows)}, pool);
+    write_output(std::as_bytes(std::span(y)));
+}
+
 void list() {
     using enum examples::table::align;
     examples::table table({{"type"},
@@ -190,24 +223,31 @@ void list() {
 
 int run(int argc, char** argv) {
     CLI::App app(
-        "Converts rows of quantized weights.\n\n"
+        "Converts rows of quantized weights, and multiplies with them.\n\n"
         "Rows are read from standard input, as they lie in a file, and written to standard\n"
         "output: groups of rows one after another, so that the input may be of any length.\n"
-        "A type that stores something behind the last row (i2_s) is read as a whole first.",
+        "A type that stores something behind the last row (i2_s) is read as a whole first.\n"
+        "So is what matvec multiplies.",
         "codec");
     app.require_subcommand(1);
     std::string from;
     std::string to;
+    std::uint64_t rows = 0;
     std::uint64_t cols = 0;
+    unsigned threads = 1;
     const auto add_type = [](CLI::App& command, const char* name, std::string& type,
                              const char* what) {
         command.add_option(name, type, what)->required()->type_name("");
     };
-    const auto add_cols = [&](CLI::App& command) {
-        command.add_option("COLS", cols, "weights in a row")
+    const auto add_size = [](CLI::App& command, const char* name, std::uint64_t& size,
+                             const char* what) {
+        command.add_option(name, size, what)
             ->required()
             ->type_name("")
             ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 48).description(""));
+    };
+    const auto add_cols = [&](CLI::App& command) {
+        add_size(command, "COLS", cols, "weights in a row");
     };
 
     auto& decode_command = *app.add_subcommand("decode", "rows of a type to little-endian f32");
@@ -218,12 +258,25 @@ int run(int argc, char** argv) {
     add_type(repack_command, "FROM", from, "the type of the rows, such as q4_K");
     add_type(repack_command, "TO", to, "the type to write, such as q4_k_r4");
     add_cols(repack_command);
+    auto& matvec_command = *app.add_subcommand(
+        "matvec",
+        "products of a matrix with vectors: the rows of a type, then one or more columns of COLS\n"
+        "f32, to ROWS f32 for each column. Where the weights are scaled integers, the columns are\n"
+        "rounded to 8 bits with a scale for every 32");
+    add_type(matvec_command, "TYPE", from, "the type of the rows, such as q4_K");
+    add_size(matvec_command, "ROWS", rows, "rows of the matrix");
+    add_cols(matvec_command);
+    matvec_command.add_option("--threads", threads, "threads to compute with; 0: all processors")
+        ->capture_default_str()
+        ->type_name("N")
+        ->check(CLI::Range(0u, 4096u).description(""));
     auto& list_command = *app.add_subcommand("list", "prints a table of all types");
     CLI11_PARSE(app, argc, argv);
 
     if (list_command.parsed()) list();
     if (decode_command.parsed()) decode(type_of(from), cols);
     if (repack_command.parsed()) repack(type_of(from), type_of(to), cols);
+    if (matvec_command.parsed()) matvec(type_of(from), rows, cols, threads);
     return 0;
 }
 

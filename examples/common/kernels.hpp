@@ -18,6 +18,11 @@ namespace examples {
 void multiply(const bpw::any_matrix& w, bpw::vectors<const float> x, bpw::vectors<float> y,
               bpw::threads& run);
 
+/// The same with each vector of x rounded to 8 bits, where the weights are integers times scales;
+/// other types are multiplied as above. One vector goes through gemv, several through gemm.
+void multiply_in_8_bits(const bpw::any_matrix& w, bpw::vectors<const float> x,
+                        bpw::vectors<float> y, bpw::threads& run);
+
 /// Decodes w into `out`, w.rows x w.cols floats. Throws bpw::error.
 void decode(const bpw::any_matrix& w, std::span<float> out);
 
