@@ -35,6 +35,11 @@ namespace plan {
     out += text.size() > most ? "...'" : "'";
     return out;
 }
+// For strings, so that std::quoted, found through the argument where <iomanip> is included, is no
+// better match.
+[[nodiscard]] inline std::string quoted(const std::string& text, std::size_t most = 80) {
+    return quoted(std::string_view(text), most);
+}
 
 /// A place in a text file. Lines count from 1; line 0 means the file as a whole. An empty field
 /// means the line as a whole.
