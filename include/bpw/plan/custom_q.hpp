@@ -42,7 +42,7 @@ namespace plan {
     std::string list;
     for (const auto& rule : rules) {
         if (rule.regex.find(',') != std::string::npos) {
-            return fail_at({file, rule.line, "regex"}, errc::unsupported, plan::quoted(rule.regex),
+            return fail_at({file, rule.line, "regex"}, errc::unsupported, quoted(rule.regex),
                            " holds a comma, which separates the entries of a --custom-q list");
         }
         if (!list.empty()) list += ',';
@@ -64,7 +64,7 @@ namespace plan {
             const char c = in[i];
             const char next = i + 1 < in.size() ? in[i + 1] : '\0';
             const auto refuse = [&](std::string_view what) {
-                return fail_at({source, rule.line, "regex"}, errc::unsupported, plan::quoted(in),
+                return fail_at({source, rule.line, "regex"}, errc::unsupported, quoted(in),
                                " holds ", what, ", which the regexes of recipes do not have");
             };
             if (c == '\\' && next != '\0') {
@@ -90,11 +90,11 @@ namespace plan {
                     out += ']';
                 } else if (is_digit(next) || (next >= 'a' && next <= 'z') ||
                            (next >= 'A' && next <= 'Z')) {
-                    return refuse("the escape " + plan::quoted(in.substr(i - 1, 2)));
+                    return refuse("the escape " + quoted(in.substr(i - 1, 2)));
                 } else if (bracket) {
                     // In a POSIX bracket a backslash is a character like any other.
                     if (next == ']' || next == '^' || next == '-' || next == '[') {
-                        return refuse("the escape " + plan::quoted(in.substr(i - 1, 2)) +
+                        return refuse("the escape " + quoted(in.substr(i - 1, 2)) +
                                       " in a bracket");
                     }
                     out += next;

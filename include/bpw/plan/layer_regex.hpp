@@ -307,7 +307,7 @@ class alternatives {
     detail::alternatives a(regex, limits);
     auto texts = a.all();
     if (a.too_many) {
-        return fail(errc::unsupported, "the regex ", plan::quoted(regex), " stands for more than ",
+        return fail(errc::unsupported, "the regex ", quoted(regex), " stands for more than ",
                     limits.texts, " texts or ", limits.bytes, " bytes");
     }
     if (!a.plain) return std::vector<std::string>{std::string(regex)};

@@ -62,7 +62,7 @@ inline constexpr std::string_view end_mark = "## THE END!";
                                                     regex_syntax syntax) {
     const auto equal = text.find('=');
     if (equal == text.npos) {
-        return fail_at(at, errc::malformed, "there is no '=' in ", plan::quoted(text),
+        return fail_at(at, errc::malformed, "there is no '=' in ", quoted(text),
                        "; expected regex=type");
     }
     const auto regex = trimmed(text.substr(0, equal));
@@ -70,17 +70,17 @@ inline constexpr std::string_view end_mark = "## THE END!";
     type = trimmed(type.substr(0, type.find('=')));
     if (regex.empty()) {
         return fail_at({at.file, at.line, "regex"}, errc::malformed,
-                       "nothing stands before the '=' of ", plan::quoted(text),
+                       "nothing stands before the '=' of ", quoted(text),
                        "; expected a regular expression of tensor names");
     }
     if (type.empty()) {
         return fail_at({at.file, at.line, "type"}, errc::malformed,
-                       "nothing stands behind the '=' of ", plan::quoted(text),
+                       "nothing stands behind the '=' of ", quoted(text),
                        "; expected the name of a quant type");
     }
     const auto id = type_from_name(type);
     if (!id) {
-        return fail_at({at.file, at.line, "type"}, errc::unknown_type, plan::quoted(type),
+        return fail_at({at.file, at.line, "type"}, errc::unknown_type, quoted(type),
                        " is not the name of a quant type");
     }
     const auto compiled = pattern::compile(regex, syntax);
@@ -248,7 +248,7 @@ class rule_index {
         const auto rule = index->find(tensor);
         if (!rule) {
             return fail_at({r.file}, errc::not_found, "no line of the recipe matches the tensor ",
-                           plan::quoted(tensor), "; expected one for every tensor");
+                           quoted(tensor), "; expected one for every tensor");
         }
         types.push_back(r.rules[*rule].type);
     }
