@@ -35,7 +35,7 @@ std::vector<float> random_floats(std::size_t n, reference::random& numbers) {
     return x;
 }
 
-// What the packed activations stand for, in the order of the weights.
+// What activations stand for after packing, in the order of the weights.
 template <class Order>
 std::vector<double> unpacked(const bpw::activations<Order>& a) {
     std::vector<double> x(a.size());
@@ -80,12 +80,15 @@ void expect_products(std::size_t rows, std::size_t cols, std::size_t count,
                      reference::random& numbers) {
     const auto bytes = reference::random_tensor(T::id, rows, cols, numbers);
     const bpw::matrix_view<T> w(bytes, rows, cols);
-    std::vector<bpw::activations_for<T>> x(count);
-    for (auto& vector : x) vector.assign(random_floats(cols, numbers));
+    const auto x = random_floats(count * cols, numbers);
+    const bpw::activation_batch_for<T> batch(bpw::vectors<const float>(x.data(), count, cols));
     std::vector<float> y(count * (rows + 1), -1.0f);
-    bpw::try_gemm<T>(w, x, bpw::vectors<float>(y.data(), count, rows, rows + 1)).value();
+    bpw::try_gemm<T>(w, batch, bpw::vectors<float>(y.data(), count, rows, rows + 1)).value();
+    std::vector<float> alone(rows);
     for (std::size_t c = 0; c < count; ++c) {
-        const auto exact = unpacked(x[c]);
+        const bpw::activations_for<T> vector{std::span(x).subspan(c * cols, cols)};
+        const auto exact = unpacked(vector);
+        bpw::try_gemv<T>(w, vector, alone).value();
         for (std::size_t row = 0; row < rows; ++row) {
             double sum = 0;
             double magnitude = 0;
@@ -95,7 +98,9 @@ void expect_products(std::size_t rows, std::size_t cols, std::size_t count,
                 magnitude += std::fabs(term) + std::fabs(offset_of(w, row, i) * exact[i]);
             }
             EXPECT_NEAR(static_cast<double>(y[c * (rows + 1) + row]), sum, 0x1p-20 * magnitude)
-                << "row " << row << ", vector " << c;
+                << "gemm, row " << row << ", vector " << c;
+            EXPECT_NEAR(static_cast<double>(alone[row]), sum, 0x1p-20 * magnitude)
+                << "gemv, row " << row << ", vector " << c;
         }
         EXPECT_EQ(y[c * (rows + 1) + rows], -1.0f) << "written behind the vector";
     }
@@ -140,6 +145,12 @@ TEST(integer_product, is_exact_at_the_limits) {
                 const bpw::activations_for<T> packed(x);
                 std::vector<float> y(rows);
                 bpw::try_gemv<T>(w, packed, y).value();
+                std::vector<float> of_batch(rows);
+                bpw::try_gemm<T>(w,
+                                 bpw::activation_batch_for<T>(
+                                     bpw::vectors<const float>(std::span<const float>(x))),
+                                 std::span<float>(of_batch))
+                    .value();
                 double sum = 0;
                 double magnitude = 0;
                 const auto exact = unpacked(packed);
@@ -149,6 +160,7 @@ TEST(integer_product, is_exact_at_the_limits) {
                     magnitude += std::fabs(term) + offset_of(w, 0, i) * std::fabs(exact[i]);
                 }
                 EXPECT_NEAR(static_cast<double>(y[0]), sum, 0x1p-20 * magnitude);
+                EXPECT_NEAR(static_cast<double>(of_batch[0]), sum, 0x1p-20 * magnitude);
             });
         }
     }
@@ -163,19 +175,24 @@ TEST(integer_product, has_the_same_bits_everywhere) {
         constexpr auto rows = 5 * std::size_t{bpw::traits<T>::rows};
         const auto bytes = reference::random_tensor(T::id, rows, 512, numbers);
         const bpw::matrix_view<T> w(bytes, rows, 512);
-        std::vector<bpw::activations_for<T>> x(6);
-        for (auto& vector : x) vector.assign(random_floats(512, numbers));
-        std::vector<float> y(6 * rows);
-        bpw::try_gemm<T>(w, x, bpw::vectors<float>(y.data(), 6, rows), pool).value();
-        for (std::size_t c = 0; c < 6; ++c) {
-            std::vector<float> alone(rows);
-            bpw::try_gemv<T>(w, x[c], alone).value();
-            for (std::size_t row = 0; row < rows; ++row) {
-                EXPECT_EQ(std::bit_cast<std::uint32_t>(alone[row]),
-                          std::bit_cast<std::uint32_t>(y[c * rows + row]));
-                hash = reference::mix(hash ^ std::bit_cast<std::uint32_t>(alone[row]));
-            }
-        }
+        const auto x = random_floats(9 * 512, numbers);
+        const auto add = [&](float y) {
+            hash = reference::mix(hash ^ std::bit_cast<std::uint32_t>(y));
+        };
+        std::vector<float> y(rows);
+        std::vector<float> y_threads(rows);
+        const bpw::activations_for<T> vector{std::span(x).first(512)};
+        bpw::try_gemv<T>(w, vector, y).value();
+        bpw::try_gemv<T>(w, vector, y_threads, pool).value();
+        EXPECT_EQ(y, y_threads);
+        for (const float value : y) add(value);
+        std::vector<float> z(9 * rows);
+        std::vector<float> z_threads(9 * rows);
+        const bpw::activation_batch_for<T> batch(bpw::vectors<const float>(x.data(), 9, 512));
+        bpw::try_gemm<T>(w, batch, bpw::vectors<float>(z.data(), 9, rows)).value();
+        bpw::try_gemm<T>(w, batch, bpw::vectors<float>(z_threads.data(), 9, rows), pool).value();
+        EXPECT_EQ(z, z_threads);
+        for (const float value : z) add(value);
     });
     EXPECT_EQ(hash, 9816144595222306483u);
 }

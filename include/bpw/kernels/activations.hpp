@@ -1,12 +1,16 @@
 // Activations quantized to 8 bits, packed for the types that they are multiplied with.
 #pragma once
 
+#include <bpw/core/half.hpp>
+#include <bpw/core/vectors.hpp>
 #include <bpw/kernels/lane_order.hpp>
 #include <bpw/simd/vector64.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <vector>
@@ -21,6 +25,76 @@ struct alignas(64) activation_tile {
     float sum[16];                ///< scale times the sum of q, of every run of 16
 };
 
+namespace detail {
+
+// 256 values in the order of the weights.
+struct alignas(64) quantized_tile {
+    std::int8_t q[tile_weights];
+    float scale[tile_weights / 32];
+    std::int32_t sum[tile_weights / 16];
+
+    // Values from `n` on are zero.
+    void assign(const float* x, std::size_t n) noexcept {
+        if (n < tile_weights) {
+            float rest[tile_weights]{};
+            std::copy(x, x + n, rest);
+            return assign(rest, tile_weights);
+        }
+        for (std::size_t g = 0; g < tile_weights / 32; ++g)
+            scale[g] = quantize(x + 32 * g, q + 32 * g);
+        for (std::size_t run = 0; run < tile_weights / 16; ++run) {
+            std::int32_t total = 0;
+            for (std::size_t i = 0; i < 16; ++i) total += q[16 * run + i];
+            sum[run] = total;
+        }
+    }
+
+  private:
+    static float quantize(const float* x, std::int8_t* to) noexcept {
+        using lanes = simd::float16<native_arch>;
+        const auto low = lanes::load(x);
+        const auto high = lanes::load(x + 16);
+        const auto bits = greatest_magnitude(low, high);
+        const bool finite = bits < 0x7f800000;
+        const float most = std::bit_cast<float>(bits);
+        if (!finite || most < 1e-36f) {
+            std::fill(to, to + 32, std::int8_t{0});
+            return finite ? 0.0f : std::numeric_limits<float>::quiet_NaN();
+        }
+        const auto inverse = lanes::all(127.0f / most);
+        (low * inverse).round_to(to);
+        (high * inverse).round_to(to + 16);
+        return most / 127.0f;
+    }
+};
+
+template <class Order>
+inline constexpr auto weight_of_lane = [] {
+    std::array<std::uint8_t, tile_weights> weights{};
+    for (int lane = 0; lane < 256; ++lane) {
+        weights[static_cast<std::size_t>(lane)] =
+            static_cast<std::uint8_t>(Order::weight(lane / 64, lane % 64));
+    }
+    return weights;
+}();
+
+template <class Order>
+void arrange(const quantized_tile& from, activation_tile& tile) noexcept {
+    for (std::size_t run = 0; run < 16; ++run) {
+        tile.scale[run] = from.scale[run / 2];
+        tile.sum[run] = from.scale[run / 2] * static_cast<float>(from.sum[run]);
+    }
+    for (std::size_t lane = 0; lane < tile_weights; ++lane) {
+        tile.q[lane] = from.q[weight_of_lane<Order>[lane]];
+    }
+    for (std::size_t quad = 0; quad < tile_weights / 4; ++quad) {
+        const auto* const four = tile.q + 4 * quad;
+        tile.quad_sum[quad] = four[0] + four[1] + four[2] + four[3];
+    }
+}
+
+}  // namespace detail
+
 /// A vector of activations in lane order `Order`.
 ///
 /// Every 32 values x share the scale d = max |x| / 127, and q = x * (127 / max |x|) rounded to
@@ -34,76 +108,41 @@ class activations {
     using order = Order;
 
     activations() = default;
-    explicit activations(std::span<const float> x) { assign(x); }
+    /// float, half or bfloat16.
+    template <class Float>
+    explicit activations(std::span<Float> x) {
+        assign(x);
+    }
+    template <class Float>
+    explicit activations(const std::vector<Float>& x) {
+        assign(std::span(x));
+    }
 
     /// Packs `x` anew; allocates when it is longer than any before.
-    void assign(std::span<const float> x) {
+    template <class Float>
+    void assign(std::span<Float> x) {
         size_ = x.size();
         tiles_.resize((x.size() + tile_weights - 1) / tile_weights);
+        detail::quantized_tile natural;
         for (std::size_t t = 0; t < tiles_.size(); ++t) {
-            const auto at = t * tile_weights;
-            if (x.size() - at >= tile_weights) {
-                pack<Order>(x.data() + at, tiles_[t]);
-            } else {
-                float rest[tile_weights]{};
-                std::copy(x.begin() + static_cast<std::ptrdiff_t>(at), x.end(), rest);
-                pack<natural_order>(rest, tiles_[t]);
-            }
+            const auto n = std::min(tile_weights, x.size() - t * tile_weights);
+            float buffer[tile_weights];
+            natural.assign(detail::as_floats(x.data() + t * tile_weights, n, buffer), n);
+            if (n == tile_weights)
+                detail::arrange<Order>(natural, tiles_[t]);
+            else
+                detail::arrange<natural_order>(natural, tiles_[t]);
         }
+    }
+    template <class Float>
+    void assign(const std::vector<Float>& x) {
+        assign(std::span(x));
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] const activation_tile* tiles() const noexcept { return tiles_.data(); }
 
   private:
-    template <class TileOrder>
-    static void pack(const float* x, activation_tile& tile) noexcept {
-        std::int8_t q[tile_weights]{};
-        for (std::size_t g = 0; g < tile_weights / 32; ++g) {
-            const float* const part = x + 32 * g;
-            float most = 0.0f;
-            bool finite = true;
-            for (std::size_t i = 0; i < 32; ++i) {
-                const float magnitude = std::fabs(part[i]);
-                finite = finite && magnitude <= std::numeric_limits<float>::max();
-                most = magnitude > most ? magnitude : most;
-            }
-            const bool zero = !finite || most < 1e-36f;
-            const float inverse = zero ? 0.0f : 127.0f / most;
-            int sums[2] = {0, 0};
-            for (std::size_t half = 0; half < 2 && !zero; ++half) {
-                std::int32_t rounded[16];
-                (simd::float16<native_arch>::load(part + 16 * half) *
-                 simd::float16<native_arch>::all(inverse))
-                    .round_to(rounded);
-                for (std::size_t i = 0; i < 16; ++i) {
-                    q[32 * g + 16 * half + i] = static_cast<std::int8_t>(rounded[i]);
-                    sums[half] += rounded[i];
-                }
-            }
-            const float scale = !finite ? std::numeric_limits<float>::quiet_NaN()
-                                : zero  ? 0.0f
-                                        : most / 127.0f;
-            for (std::size_t half = 0; half < 2; ++half) {
-                tile.scale[2 * g + half] = scale;
-                tile.sum[2 * g + half] = scale * static_cast<float>(sums[half]);
-            }
-        }
-        static constexpr auto from = [] {
-            std::array<std::uint8_t, tile_weights> weights{};
-            for (int lane = 0; lane < 256; ++lane) {
-                weights[static_cast<std::size_t>(lane)] =
-                    static_cast<std::uint8_t>(TileOrder::weight(lane / 64, lane % 64));
-            }
-            return weights;
-        }();
-        for (std::size_t lane = 0; lane < tile_weights; ++lane) tile.q[lane] = q[from[lane]];
-        for (std::size_t quad = 0; quad < tile_weights / 4; ++quad) {
-            const auto* const four = tile.q + 4 * quad;
-            tile.quad_sum[quad] = four[0] + four[1] + four[2] + four[3];
-        }
-    }
-
     std::vector<activation_tile> tiles_;
     std::size_t size_ = 0;
 };

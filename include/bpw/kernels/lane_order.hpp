@@ -55,6 +55,38 @@ template <class Order, int GroupSize>
     return true;
 }
 
+// Whether every quad is four consecutive weights.
+template <class Order>
+inline constexpr bool has_natural_quads = [] {
+    for (int lane = 0; lane < 256; ++lane) {
+        const int first = Order::weight(lane / 64, lane % 64 / 4 * 4);
+        if (first % 4 != 0 || Order::weight(lane / 64, lane % 64) != first + lane % 4) return false;
+    }
+    return true;
+}();
+
+// The quads of a tile in the order of their groups, as a batch is packed: quad n of the tile (of
+// 64, four steps of 16) becomes number quad_places<Order>[n].
+template <class Order>
+inline constexpr std::array<std::uint8_t, 64> quad_places = [] {
+    std::array<std::uint8_t, 64> place{};
+    const auto key = [](int n) {
+        const int weight = Order::weight(n / 16, n % 16 * 4);
+        return has_natural_quads<Order> ? weight : weight / 16;
+    };
+    for (int n = 0; n < 64; ++n) {
+        int before = 0;
+        for (int m = 0; m < 64; ++m) before += key(m) < key(n) || (key(m) == key(n) && m < n);
+        place[static_cast<std::size_t>(n)] = static_cast<std::uint8_t>(before);
+    }
+    return place;
+}();
+
 }  // namespace detail
+
+/// The order in which a batch is packed for types that unpack in `Order`: one order serves all
+/// types whose quads are consecutive weights.
+template <class Order>
+using batch_order = std::conditional_t<detail::has_natural_quads<Order>, natural_order, Order>;
 
 BPW_NAMESPACE_END

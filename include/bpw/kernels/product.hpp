@@ -13,6 +13,7 @@
 // number of threads, and whether it comes from dot, gemv or gemm.
 #pragma once
 
+#include <bpw/core/vectors.hpp>
 #include <bpw/kernels/dequantize.hpp>
 #include <bpw/simd/accumulator.hpp>
 
@@ -23,30 +24,6 @@
 #include <span>
 
 BPW_NAMESPACE_BEGIN
-
-/// A batch of vectors, each `length` floats, `stride` floats from one to the next.
-template <class Float>
-struct vectors {
-    Float* data = nullptr;
-    std::size_t count = 0;
-    std::size_t length = 0;
-    std::size_t stride = 0;
-
-    vectors() = default;
-    vectors(Float* first, std::size_t n, std::size_t len)
-        : data(first), count(n), length(len), stride(len) {}
-    vectors(Float* first, std::size_t n, std::size_t len, std::size_t step)
-        : data(first), count(n), length(len), stride(step) {}
-    /// One vector.
-    vectors(std::span<Float> x) : vectors(x.data(), 1, x.size()) {}  // NOLINT
-    /// Vectors to write can be read.
-    operator vectors<const Float>() const  // NOLINT
-        requires(!std::is_const_v<Float>) {
-        return {data, count, length, stride};
-    }
-
-    [[nodiscard]] Float* operator[](std::size_t i) const noexcept { return data + i * stride; }
-};
 
 namespace detail {
 

@@ -21,6 +21,24 @@ template <class A>
                                                                     xsimd::generic) noexcept {
     return xsimd::nearbyint_as_int(x);
 }
+template <class A>
+[[nodiscard]] BPW_INLINE xsimd::batch<std::int32_t, A> larger(
+    const xsimd::batch<std::int32_t, A>& a, const xsimd::batch<std::int32_t, A>& b,
+    xsimd::generic) noexcept {
+    return xsimd::max(a, b);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE std::int32_t greatest(const xsimd::batch<std::int32_t, A>& x,
+                                               xsimd::generic) noexcept {
+    return xsimd::reduce_max(x);
+}
+template <class A>
+BPW_INLINE void store_bytes(const xsimd::batch<std::int32_t, A>& x, std::int8_t* p,
+                            xsimd::generic) noexcept {
+    std::int32_t lane[xsimd::batch<std::int32_t, A>::size];
+    x.store_unaligned(lane);
+    for (const auto v : lane) *p++ = static_cast<std::int8_t>(v);
+}
 #if XSIMD_WITH_AVX512F
 // The forms with a mask, because GCC 12 warns of the others that they leave lanes undefined.
 inline constexpr __mmask16 every_lane = 0xffff;
@@ -35,6 +53,26 @@ template <class A>
 [[nodiscard]] BPW_INLINE xsimd::batch<std::int32_t, A> round_to_int(const xsimd::batch<float, A>& x,
                                                                     xsimd::avx512f) noexcept {
     return _mm512_maskz_cvtps_epi32(every_lane, x);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE xsimd::batch<std::int32_t, A> larger(
+    const xsimd::batch<std::int32_t, A>& a, const xsimd::batch<std::int32_t, A>& b,
+    xsimd::avx512f) noexcept {
+    return _mm512_maskz_max_epi32(every_lane, a, b);
+}
+template <class A>
+BPW_INLINE void store_bytes(const xsimd::batch<std::int32_t, A>& x, std::int8_t* p,
+                            xsimd::avx512f) noexcept {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_maskz_cvtepi32_epi8(every_lane, x));
+}
+template <class A>
+[[nodiscard]] BPW_INLINE std::int32_t greatest(const xsimd::batch<std::int32_t, A>& x,
+                                               xsimd::avx512f) noexcept {
+    const __m256i half = _mm256_max_epi32(_mm512_maskz_extracti64x4_epi64(every_pair, x, 0),
+                                          _mm512_maskz_extracti64x4_epi64(every_pair, x, 1));
+    __m128i most = _mm_max_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(most, _mm_shuffle_epi32(most, 0xb1)));
 }
 #endif
 
@@ -93,10 +131,10 @@ struct float16 {
         for (std::size_t i = 0; i < v.size(); ++i) v[i] = fused_multiply_add(a.v[i], b.v[i], v[i]);
     }
 
-    /// Stores the nearest integers, ties to even.
-    void round_to(std::int32_t* p) const noexcept {
+    /// Stores the nearest integers, ties to even, all in -128..127.
+    BPW_INLINE void round_to(std::int8_t* p) const noexcept {
         for (std::size_t i = 0; i < v.size(); ++i) {
-            round_to_int<A>(v[i]).store_unaligned(p + i * per_vector);
+            detail::store_bytes<A>(round_to_int<A>(v[i]), p + i * per_vector, A{});
         }
     }
 
@@ -104,6 +142,22 @@ struct float16 {
         float16 out;
         for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = a.v[i] * b.v[i];
         return out;
+    }
+
+    /// The greatest magnitude in a and b as the bits of a float: more than those of any number
+    /// where one is infinite or NaN.
+    [[nodiscard]] BPW_INLINE friend std::int32_t greatest_magnitude(const float16& a,
+                                                                    const float16& b) noexcept {
+        using ints = xsimd::batch<std::int32_t, A>;
+        ints most(0);
+        for (std::size_t i = 0; i < a.v.size(); ++i) {
+            const ints magnitude(0x7fffffff);
+            most =
+                detail::larger<A>(most, xsimd::bitwise_cast<std::int32_t>(a.v[i]) & magnitude, A{});
+            most =
+                detail::larger<A>(most, xsimd::bitwise_cast<std::int32_t>(b.v[i]) & magnitude, A{});
+        }
+        return detail::greatest<A>(most, A{});
     }
 
     /// The sum of all lanes, in a fixed tree: lane l and l + 8 first, then l + 4, l + 2, l + 1.

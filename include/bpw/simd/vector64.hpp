@@ -63,6 +63,9 @@ struct bytes64 {
     [[nodiscard]] friend bytes64 operator|(const bytes64& a, const bytes64& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] | b.v[i]; });
     }
+    [[nodiscard]] friend bytes64 operator+(const bytes64& a, const bytes64& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] + b.v[i]; });
+    }
     /// table[b] for every byte b, all below Size: 16, 32 or 64.
     template <std::size_t Size>
     [[nodiscard]] bytes64 lookup(const std::uint8_t* table) const noexcept {
@@ -90,6 +93,9 @@ struct int16x {
             out.v[i] = vector::load_unaligned(p + i * per_vector);
         }
         return out;
+    }
+    void store(std::int32_t* p) const noexcept {
+        for (std::size_t i = 0; i < v.size(); ++i) v[i].store_unaligned(p + i * per_vector);
     }
     template <class F>
     [[nodiscard]] BPW_INLINE static int16x make(F f) noexcept {

@@ -36,12 +36,14 @@ struct unsigned_lanes {
 }  // namespace detail
 
 /// Lanes through the scalar decode, in natural order: for every type and for the shorter tile at
-/// the end of a row.
-template <class T>
+/// the end of a row. `Bias` is at least what makes every lane positive.
+template <class T, int Bias = detail::unsigned_lanes<T>::bias>
 struct scalar_unpack {
     using order = natural_order;
-    static constexpr int bias = detail::unsigned_lanes<T>::bias;
-    static constexpr int max = detail::unsigned_lanes<T>::max;
+    static constexpr bool is_scalar = true;
+    static constexpr int bias = Bias;
+    static constexpr int max =
+        detail::unsigned_lanes<T>::max - detail::unsigned_lanes<T>::bias + Bias;
 
     template <int Step, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {

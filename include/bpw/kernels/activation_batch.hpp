@@ -1,0 +1,127 @@
+// Many vectors of activations quantized to 8 bits, packed for gemm.
+#pragma once
+
+#include <bpw/kernels/activations.hpp>
+
+BPW_NAMESPACE_BEGIN
+
+namespace detail {
+
+// Vectors that gemm multiplies with at once: their sums, with those of the rows, fit the registers.
+template <class A>
+inline constexpr std::size_t vectors_at_once = std::is_base_of_v<xsimd::avx512f, A> ? 6 : 4;
+
+// One tile of `N` vectors. A quad of all vectors stands together.
+template <std::size_t N>
+struct alignas(64) batch_tile {
+    std::int8_t q[64][N][4];
+    float scale[8][N];        // of every 32
+    std::int32_t sum[16][N];  // of the q of every run of 16 ...
+    std::int32_t sum32[8][N];
+    float scaled_sum[16][N];  // ... times the scale
+    float scaled_sum32[8][N];
+
+    // The sums of groups of 16 or 32.
+    template <int Group>
+    [[nodiscard]] const std::int32_t* sums_of(std::size_t g) const noexcept {
+        if constexpr (Group == 16)
+            return sum[g];
+        else
+            return sum32[g];
+    }
+    template <int Group>
+    [[nodiscard]] const float* scaled_sums_of(std::size_t g) const noexcept {
+        if constexpr (Group == 16)
+            return scaled_sum[g];
+        else
+            return scaled_sum32[g];
+    }
+
+    // Puts vector c in place; its quads in the order of the lanes of `Order`.
+    template <class Order>
+    void assign(std::size_t c, const quantized_tile& from) noexcept {
+        if constexpr (std::is_same_v<Order, natural_order>) {
+            for (std::size_t quad = 0; quad < 64; ++quad) {
+                std::memcpy(q[quad][c], from.q + 4 * quad, 4);
+            }
+        } else {
+            for (std::size_t lane = 0; lane < tile_weights; ++lane) {
+                q[quad_places<Order>[lane / 4]][c][lane % 4] = from.q[weight_of_lane<Order>[lane]];
+            }
+        }
+        for (std::size_t g = 0; g < 8; ++g) {
+            scale[g][c] = from.scale[g];
+            sum32[g][c] = from.sum[2 * g] + from.sum[2 * g + 1];
+            scaled_sum32[g][c] = from.scale[g] * static_cast<float>(sum32[g][c]);
+            for (std::size_t run = 2 * g; run < 2 * g + 2; ++run) {
+                sum[run][c] = from.sum[run];
+                scaled_sum[run][c] = from.scale[g] * static_cast<float>(from.sum[run]);
+            }
+        }
+    }
+};
+
+}  // namespace detail
+
+/// A batch of activation vectors, quantized as `activations` does.
+///
+/// A batch packed in natural_order serves the matrices of most types: see batch_order.
+template <class Order, class A = native_arch>
+class activation_batch {
+  public:
+    using order = Order;
+    static constexpr std::size_t at_once = detail::vectors_at_once<A>;
+    using tile = detail::batch_tile<at_once>;
+
+    activation_batch() = default;
+    /// Elements are float, half or bfloat16.
+    template <class Float>
+    explicit activation_batch(vectors<Float> x) {
+        assign(x);
+    }
+
+    /// Packs `x` anew; allocates when it is larger than any before.
+    template <class Float>
+    void assign(vectors<Float> x) {
+        count_ = x.count;
+        length_ = x.length;
+        const auto per_vector = tiles_per_vector();
+        tiles_.resize((count_ + at_once - 1) / at_once * per_vector);
+        detail::quantized_tile natural;
+        for (std::size_t c = 0; c < tiles_.size() / std::max<std::size_t>(1, per_vector) * at_once;
+             ++c) {
+            for (std::size_t t = 0; t < per_vector; ++t) {
+                const auto at = t * tile_weights;
+                const auto n = c < count_ ? std::min(tile_weights, length_ - at) : 0;
+                float buffer[tile_weights];
+                natural.assign(n != 0 ? detail::as_floats(x[c] + at, n, buffer) : buffer, n);
+                auto& to = tiles_[c / at_once * per_vector + t];
+                if (length_ - at >= tile_weights)
+                    to.template assign<Order>(c % at_once, natural);
+                else
+                    to.template assign<natural_order>(c % at_once, natural);
+            }
+        }
+    }
+
+    /// Vectors.
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
+    /// Activations in a vector.
+    [[nodiscard]] std::size_t length() const noexcept { return length_; }
+
+    [[nodiscard]] std::size_t tiles_per_vector() const noexcept {
+        return (length_ + tile_weights - 1) / tile_weights;
+    }
+    /// The tiles of vectors first, first + 1, ..., first + at_once - 1; `first` is a multiple of
+    /// at_once.
+    [[nodiscard]] const tile* tiles(std::size_t first) const noexcept {
+        return tiles_.data() + first / at_once * tiles_per_vector();
+    }
+
+  private:
+    std::vector<tile> tiles_;
+    std::size_t count_ = 0;
+    std::size_t length_ = 0;
+};
+
+BPW_NAMESPACE_END

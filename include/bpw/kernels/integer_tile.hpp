@@ -1,0 +1,100 @@
+// Tiles of integer lanes with their scales, for products and for dequantization.
+#pragma once
+
+#include <bpw/kernels/unpack.hpp>
+
+#include <algorithm>
+
+BPW_NAMESPACE_BEGIN
+
+/// Whether a type's weights are integers times scales, so that it can be multiplied in integers.
+template <class T>
+inline constexpr bool has_integer_lanes = [] {
+    if constexpr (requires { T::lanes; }) {
+        return tile_weights % std::size_t{traits<T>::block_size} == 0 &&
+               traits<T>::group_size % 16 == 0 &&
+               traits<T>::lanes.max - std::min(0, traits<T>::lanes.min) <= 255;
+    } else {
+        return false;
+    }
+}();
+
+namespace detail {
+
+// The scale of each run of 16 weights of a tile, and what is added to its weights.
+template <class A>
+struct tile_scales {
+    simd::float16<A> scale;
+    simd::float16<A> offset;
+};
+
+template <class A, class T>
+[[nodiscard]] inline tile_scales<A> scalar_scales(const tile_ref<T>& tile) noexcept {
+    alignas(64) float scales[16]{};
+    alignas(64) float offsets[16]{};
+    constexpr auto runs = std::size_t{traits<T>::group_size} / 16;
+    constexpr auto groups = std::size_t{traits<T>::groups};
+    for (std::size_t b = 0; b < tile.blocks; ++b) {
+        const auto block = tile.block(b);
+        for (std::size_t g = 0; g < groups; ++g) {
+            const float s = bpw::scale(block, static_cast<int>(g));
+            const float o = bpw::offset(block, static_cast<int>(g));
+            for (std::size_t r = 0; r < runs; ++r) {
+                scales[(b * groups + g) * runs + r] = s;
+                offsets[(b * groups + g) * runs + r] = o;
+            }
+        }
+    }
+    return {simd::float16<A>::load(scales), simd::float16<A>::load(offsets)};
+}
+
+// Whether something is added to the weights after they are scaled.
+template <class Unpack, class T>
+inline constexpr bool has_offsets = traits<T>::has_offset || requires {
+    Unpack::step;
+};
+
+template <class Unpack, class A, class T>
+[[nodiscard]] BPW_INLINE tile_scales<A> scales_of(const tile_ref<T>& tile) noexcept {
+    using lanes = simd::float16<A>;
+    if constexpr (requires { Unpack::is_scalar; }) {
+        return scalar_scales<A>(tile);
+    } else if constexpr (vector_scales<T>) {
+        const auto block = tile.block();
+        const auto scale =
+            lanes::all(T::block_scale(block)) * group_scales<A, T>(block.bytes).to_float();
+        auto offset = lanes::zero();
+        if constexpr (has_group_offset<T>) {
+            offset = lanes::all(T::block_offset(block)) *
+                     group_field<A, T, T::m>(block.bytes).to_float();
+        }
+        if constexpr (requires { Unpack::step; }) {
+            const auto shift = group_field<A, T, T::shift>(block.bytes).to_float();
+            offset = scale * (shift * lanes::all(static_cast<float>(Unpack::step)));
+        }
+        return {scale, offset};
+    } else if constexpr (half_scale_per_32<T>) {
+        alignas(64) std::uint16_t bits[16];
+        for (std::size_t b = 0; b < 8; ++b) {
+            const auto d = static_cast<std::uint16_t>(tile.block(b).get(T::d));
+            bits[2 * b] = bits[2 * b + 1] = d;
+        }
+        const auto scale = simd::from_halves<A>(bits);
+        auto offset = lanes::zero();
+        if constexpr (traits<T>::has_offset) {
+            for (std::size_t b = 0; b < 8; ++b) {
+                const auto m = static_cast<std::uint16_t>(tile.block(b).get(T::m));
+                bits[2 * b] = bits[2 * b + 1] = m;
+            }
+            offset = simd::from_halves<A>(bits);
+        }
+        return {scale, offset};
+    } else {
+        static_assert(!requires { Unpack::step; });
+        return scalar_scales<A>(tile);
+    }
+}
+
+}  // namespace detail
+
+BPW_NAMESPACE_END

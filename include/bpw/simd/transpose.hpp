@@ -1,0 +1,127 @@
+// Rows of 4-byte elements to columns.
+#pragma once
+
+#include <bpw/simd/accumulator.hpp>
+
+#include <array>
+#include <cstring>
+
+BPW_NAMESPACE_BEGIN
+
+namespace simd {
+
+namespace detail {
+
+// Four rows of four elements; element j of all rows goes to to[j].
+template <class A>
+BPW_INLINE void transpose4(const std::array<const std::uint8_t*, 4>& row,
+                           const std::array<std::uint8_t*, 4>& to, xsimd::generic) noexcept {
+    std::uint8_t column[4][16];
+    for (std::size_t r = 0; r < 4; ++r) {
+        for (std::size_t j = 0; j < 4; ++j) std::memcpy(column[j] + 4 * r, row[r] + 4 * j, 4);
+    }
+    for (std::size_t j = 0; j < 4; ++j) std::memcpy(to[j], column[j], 16);
+}
+#if XSIMD_WITH_SSE2
+template <class A>
+BPW_INLINE void transpose4(const std::array<const std::uint8_t*, 4>& row,
+                           const std::array<std::uint8_t*, 4>& to, xsimd::sse2) noexcept {
+    const auto load = [&](std::size_t r) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(row[r]));
+    };
+    const __m128i low01 = _mm_unpacklo_epi32(load(0), load(1));
+    const __m128i low23 = _mm_unpacklo_epi32(load(2), load(3));
+    const __m128i high01 = _mm_unpackhi_epi32(load(0), load(1));
+    const __m128i high23 = _mm_unpackhi_epi32(load(2), load(3));
+    const auto store = [&](std::size_t j, __m128i x) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to[j]), x);
+    };
+    store(0, _mm_unpacklo_epi64(low01, low23));
+    store(1, _mm_unpackhi_epi64(low01, low23));
+    store(2, _mm_unpacklo_epi64(high01, high23));
+    store(3, _mm_unpackhi_epi64(high01, high23));
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <class A>
+BPW_INLINE void transpose4(const std::array<const std::uint8_t*, 4>& row,
+                           const std::array<std::uint8_t*, 4>& to, xsimd::neon64) noexcept {
+    const auto load = [&](std::size_t r) { return vreinterpretq_u32_u8(vld1q_u8(row[r])); };
+    const auto even01 = vreinterpretq_u64_u32(vtrn1q_u32(load(0), load(1)));
+    const auto even23 = vreinterpretq_u64_u32(vtrn1q_u32(load(2), load(3)));
+    const auto odd01 = vreinterpretq_u64_u32(vtrn2q_u32(load(0), load(1)));
+    const auto odd23 = vreinterpretq_u64_u32(vtrn2q_u32(load(2), load(3)));
+    const auto store = [&](std::size_t j, uint64x2_t x) {
+        vst1q_u8(to[j], vreinterpretq_u8_u64(x));
+    };
+    store(0, vtrn1q_u64(even01, even23));
+    store(1, vtrn1q_u64(odd01, odd23));
+    store(2, vtrn2q_u64(even01, even23));
+    store(3, vtrn2q_u64(odd01, odd23));
+}
+#endif
+
+template <class A>
+BPW_INLINE void transpose16(const std::uint8_t* rows, std::size_t stride, std::uint8_t* out,
+                            const std::uint32_t* to, xsimd::generic tag) noexcept {
+    static_cast<void>(tag);
+    for (std::size_t r = 0; r < 16; r += 4) {
+        for (std::size_t c = 0; c < 16; c += 4) {
+            std::array<const std::uint8_t*, 4> from;
+            std::array<std::uint8_t*, 4> columns;
+            for (std::size_t i = 0; i < 4; ++i) {
+                from[i] = rows + (r + i) * stride + 4 * c;
+                columns[i] = out + to[c + i] + 4 * r;
+            }
+            transpose4<A>(from, columns, A{});
+        }
+    }
+}
+#if XSIMD_WITH_AVX512F
+template <class A>
+BPW_INLINE void transpose16(const std::uint8_t* rows, std::size_t stride, std::uint8_t* out,
+                            const std::uint32_t* to, xsimd::avx512f) noexcept {
+    // Quarter c of rows 0, 4, 8, 12 first, so that unpacking finds its neighbours in its quarter.
+    const auto quarter = [&](std::size_t r, std::size_t c) {
+        const auto at = [&](std::size_t i) {
+            return _mm_loadu_si128(
+                reinterpret_cast<const __m128i*>(rows + (r + 4 * i) * stride + 16 * c));
+        };
+        __m512i x = _mm512_castsi128_si512(at(0));
+        x = _mm512_maskz_inserti32x4(every_lane, x, at(1), 1);
+        x = _mm512_maskz_inserti32x4(every_lane, x, at(2), 2);
+        return _mm512_maskz_inserti32x4(every_lane, x, at(3), 3);
+    };
+    for (std::size_t c = 0; c < 4; ++c) {
+        const __m512i row0 = quarter(0, c);
+        const __m512i row1 = quarter(1, c);
+        const __m512i row2 = quarter(2, c);
+        const __m512i row3 = quarter(3, c);
+        const __m512i low01 = _mm512_maskz_unpacklo_epi32(every_lane, row0, row1);
+        const __m512i low23 = _mm512_maskz_unpacklo_epi32(every_lane, row2, row3);
+        const __m512i high01 = _mm512_maskz_unpackhi_epi32(every_lane, row0, row1);
+        const __m512i high23 = _mm512_maskz_unpackhi_epi32(every_lane, row2, row3);
+        _mm512_storeu_si512(out + to[4 * c], _mm512_maskz_unpacklo_epi64(every_pair, low01, low23));
+        _mm512_storeu_si512(out + to[4 * c + 1],
+                            _mm512_maskz_unpackhi_epi64(every_pair, low01, low23));
+        _mm512_storeu_si512(out + to[4 * c + 2],
+                            _mm512_maskz_unpacklo_epi64(every_pair, high01, high23));
+        _mm512_storeu_si512(out + to[4 * c + 3],
+                            _mm512_maskz_unpackhi_epi64(every_pair, high01, high23));
+    }
+}
+#endif
+
+}  // namespace detail
+
+/// Sixteen rows of sixteen 4-byte elements, `stride` bytes from one to the next. Element c of all
+/// rows, 64 bytes, is stored at out + to[c].
+template <class A>
+BPW_INLINE void transpose16(const std::uint8_t* rows, std::size_t stride, std::uint8_t* out,
+                            const std::array<std::uint32_t, 16>& to) noexcept {
+    detail::transpose16<A>(rows, stride, out, to.data(), A{});
+}
+
+}  // namespace simd
+
+BPW_NAMESPACE_END
