@@ -1,116 +1,82 @@
 // Speed of dequantize, gemv and gemm for every quant type.
 //
 // Cases are named <op>/<type>/<shape>: gemv/q4_K/16384x4096 (rows x columns),
-// gemm/q4_K/512x4096x512 (rows x columns x vectors), dequantize/q4_K/32x4096. BPW_THREADS sets the
-// number of threads (1).
-#include "random_matrix.hpp"
+// gemm/q4_K/512x4096x512 (rows x columns x vectors), dequantize/q4_K/32x4096; gemv_2, gemv_4 and
+// gemv_8 multiply that many vectors. BPW_THREADS sets the number of threads (1).
+//
+// Counters: weights/s of the matrix, whatever the number of vectors; GB/s of its bytes; Gop/s, two
+// for a weight and a vector; share, the part of the speed that the machine's limits allow (memory
+// and arithmetic for products, writing to the cache for dequantize). A share a little above 1 is
+// possible: the limits are measured too, at the start.
+#include "cases.hpp"
+#include "table.hpp"
 
-#include <bpw/kernels/integer_product.hpp>
+#include <bpw/formats/registry.hpp>
+#include <bpw/simd/arch.hpp>
 
-#include <benchmark/benchmark.h>
-
+#include <charconv>
+#include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace {
 
-using bpw::any_matrix;
-using bpw::type_id;
-
-struct shape {
-    std::size_t rows, cols, vectors;
-};
-
-std::vector<float> random_floats(std::size_t n) {
-    std::mt19937 random(2);
-    std::normal_distribution<float> gauss;
-    std::vector<float> out(n);
-    for (auto& x : out) x = gauss(random);
-    return out;
-}
-
-// The matrix of one case at a time, made when the case starts.
-any_matrix matrix_of(type_id id, shape s, std::vector<std::byte>& bytes) {
-    bytes = bpw::visit(
-        id, [&]<class T>(bpw::tag<T>) { return bench::random_matrix<T>(s.rows, s.cols); });
-    return {id, bytes, s.rows, s.cols};
-}
-
-void count(benchmark::State& state, shape s, std::size_t bytes) {
-    using benchmark::Counter;
-    const auto weights = static_cast<double>(s.rows * s.cols);
-    const auto rate = Counter::kIsIterationInvariantRate;
-    state.counters["weights/s"] = Counter(weights, rate);
-    state.counters["bytes/s"] = Counter(static_cast<double>(bytes), rate);
-    if (s.vectors > 1) {
-        state.counters["op/s"] = Counter(2.0 * weights * static_cast<double>(s.vectors), rate);
-    }
-}
-
-void run_dequantize(benchmark::State& state, type_id id, shape s, bpw::threads* pool) {
-    std::vector<std::byte> bytes;
-    const auto w = matrix_of(id, s, bytes);
-    std::vector<float> out(s.rows * s.cols);
-    for (auto _ : state) {
-        bpw::dequantize(w, out, *pool);
-        benchmark::DoNotOptimize(out.data());
-        benchmark::ClobberMemory();
-    }
-    count(state, s, bytes.size());
-}
-
-// Types with integer lanes are multiplied with activations in 8 bits, packed anew every time; the
-// others in float.
-template <class T>
-void multiply(const bpw::matrix_view<T>& w, const std::vector<float>& x, std::vector<float>& y,
-              shape s, bpw::threads& pool) {
-    const bpw::vectors<float> out(y.data(), s.vectors, s.rows);
-    if constexpr (bpw::has_integer_lanes<T>) {
-        std::vector<bpw::activations_for<T>> packed(s.vectors);
-        for (std::size_t c = 0; c < s.vectors; ++c) {
-            packed[c].assign(std::span(x).subspan(c * s.cols, s.cols));
-        }
-        bpw::try_gemm<T>(w, packed, out, pool).value();
-    } else {
-        bpw::gemm(w, bpw::vectors<const float>(x.data(), s.vectors, s.cols), out, pool);
-    }
-}
-
-void run_product(benchmark::State& state, type_id id, shape s, bpw::threads* pool) {
-    std::vector<std::byte> bytes;
-    const auto w = matrix_of(id, s, bytes);
-    const auto x = random_floats(s.cols * s.vectors);
-    std::vector<float> y(s.rows * s.vectors);
-    bpw::try_visit(w, [&](const auto& view) {
-        for (auto _ : state) {
-            multiply(view, x, y, s, *pool);
-            benchmark::DoNotOptimize(y.data());
-            benchmark::ClobberMemory();
-        }
-    }).value();
-    count(state, s, bytes.size());
+// BPW_THREADS, or nothing when it is no number from 1 to 1024.
+std::optional<unsigned> wanted_threads() {
+    const char* const text = std::getenv("BPW_THREADS");
+    if (text == nullptr) return 1;
+    const std::string_view digits(text);
+    unsigned count = 0;
+    const auto [end, error] = std::from_chars(digits.begin(), digits.end(), count);
+    if (error != std::errc() || end != digits.end() || count < 1 || count > 1024) return {};
+    return count;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    const char* const wanted = std::getenv("BPW_THREADS");
-    bpw::threads pool(wanted != nullptr ? static_cast<unsigned>(std::atoi(wanted)) : 1);
+    const auto count = wanted_threads();
+    if (!count) {
+        std::fprintf(stderr, "BPW_THREADS is '%s'; expected a number from 1 to 1024\n",
+                     std::getenv("BPW_THREADS"));
+        return 1;
+    }
+    // Google Benchmark's own formats are used when one is asked for.
+    bool own_format = false;
+    for (int i = 1; i < argc; ++i) {
+        own_format = own_format || std::string_view(argv[i]).starts_with("--benchmark_format");
+    }
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+
+    bench::context shared(*count);
+    const auto giga = [](double n) { return std::to_string(n * 1e-9); };
     benchmark::AddCustomContext("arch", std::string(bpw::active_arch()));
-    benchmark::AddCustomContext("threads", std::to_string(pool.count()));
-    const auto add = [&](const std::string& op, const std::string& dims, shape s, auto* run) {
+    benchmark::AddCustomContext("threads", std::to_string(shared.pool.count()));
+    benchmark::AddCustomContext("memory GB/s", giga(shared.most.read_bytes));
+    benchmark::AddCustomContext("cache write GB/s", giga(shared.most.write_bytes));
+    benchmark::AddCustomContext("integer Gop/s", giga(shared.most.integer_ops));
+    benchmark::AddCustomContext("float Gop/s", giga(shared.most.float_ops));
+
+    const auto add = [&](const std::string& op, const std::string& dims, bench::shape s,
+                         auto* run) {
         for (const auto& t : bpw::type_infos()) {
-            if (t.id >= type_id::i8 && t.id <= type_id::f64) continue;  // not weights
-            benchmark::RegisterBenchmark((op + "/" + std::string(t.name) + "/" + dims).c_str(), run,
-                                         t.id, s, &pool)
+            // Numbers that are not weights.
+            if (t.id >= bpw::type_id::i8 && t.id <= bpw::type_id::f64) continue;
+            const auto name = op + "/" + std::string(t.name) + "/" + dims;
+            benchmark::RegisterBenchmark(name.c_str(), run, t.id, s, &shared)
                 ->Unit(benchmark::kMicrosecond)
                 ->UseRealTime();
         }
     };
-    add("dequantize", "32x4096", {32, 4096, 0}, run_dequantize);
-    add("gemv", "16384x4096", {16384, 4096, 1}, run_product);
-    add("gemm", "512x4096x512", {512, 4096, 512}, run_product);
-    benchmark::Initialize(&argc, argv);
-    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-    benchmark::RunSpecifiedBenchmarks();
+    add("dequantize", "32x4096", {32, 4096}, bench::dequantize);
+    add("gemv", "16384x4096", {16384, 4096, 1}, bench::gemv);
+    for (const std::size_t vectors : {2, 4, 8}) {
+        add("gemv_" + std::to_string(vectors), "16384x4096", {16384, 4096, vectors}, bench::gemm);
+    }
+    add("gemm", "512x4096x512", {512, 4096, 512}, bench::gemm);
+    bench::table table(shared.most, shared.pool.count());
+    benchmark::RunSpecifiedBenchmarks(own_format ? nullptr : &table);
 }

@@ -1,0 +1,17 @@
+#include "cases.hpp"
+
+#include <bpw/kernels/runtime.hpp>
+
+namespace bench {
+
+void dequantize(benchmark::State& state, bpw::type_id id, shape s, context* shared) {
+    const auto w = shared->matrix(id, s);
+    std::vector<float> out(s.rows * s.cols);
+    for (auto _ : state) {
+        bpw::dequantize(w, out, shared->pool);
+        benchmark::ClobberMemory();
+    }
+    count(state, s, w, static_cast<double>(4 * out.size()) / shared->most.write_bytes);
+}
+
+}  // namespace bench
