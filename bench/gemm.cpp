@@ -13,11 +13,9 @@ void gemm(benchmark::State& state, bpw::type_id id, shape s, context* shared) {
     const bpw::vectors<float> out(y.data(), s.vectors, s.rows);
     bpw::try_visit(w, [&]<class T>(const bpw::matrix_view<T>& view) {
         if constexpr (bpw::has_integer_lanes<T>) {
-            std::vector<bpw::activations_for<T>> packed(s.vectors);
+            bpw::activation_batch_for<T> packed;
             for (auto _ : state) {
-                for (std::size_t c = 0; c < s.vectors; ++c) {
-                    packed[c].assign(std::span(x).subspan(c * s.cols, s.cols));
-                }
+                packed.assign(bpw::vectors<const float>(x.data(), s.vectors, s.cols));
                 bpw::try_gemm<T>(view, packed, out, shared->pool).value();
                 benchmark::ClobberMemory();
             }
