@@ -4,6 +4,8 @@
 #include <bpw/simd/fma.hpp>
 
 #include <array>
+#include <cstddef>
+#include <utility>
 
 BPW_NAMESPACE_BEGIN
 
@@ -73,6 +75,54 @@ template <class A>
     __m128i most = _mm_max_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
     most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4e));
     return _mm_cvtsi128_si32(_mm_max_epi32(most, _mm_shuffle_epi32(most, 0xb1)));
+}
+#endif
+
+// The sum of sixteen lanes: l and l + 8 first, then l + 4, l + 2, l + 1.
+template <class A, std::size_t N, std::size_t... I>
+[[nodiscard]] BPW_INLINE float sum16(const std::array<xsimd::batch<float, A>, N>& v,
+                                     std::index_sequence<I...>, xsimd::generic tag) noexcept {
+    if constexpr (N > 1) {
+        return sum16<A, N / 2>({(v[I] + v[I + N / 2])...}, std::make_index_sequence<N / 4>{}, tag);
+    } else {
+        constexpr auto size = xsimd::batch<float, A>::size;
+        float lane[size];
+        v[0].store_unaligned(lane);
+        for (std::size_t half = size / 2; half != 0; half /= 2) {
+            for (std::size_t l = 0; l < half; ++l) lane[l] += lane[l + half];
+        }
+        return lane[0];
+    }
+}
+#if XSIMD_WITH_SSE2
+[[nodiscard]] BPW_INLINE float sum4(__m128 x) noexcept {
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_shuffle_ps(x, x, 1)));
+}
+template <class A>
+[[nodiscard]] BPW_INLINE float sum16(const std::array<xsimd::batch<float, A>, 4>& v,
+                                     std::index_sequence<0, 1>, xsimd::sse2) noexcept {
+    return sum4((v[0] + v[2]) + (v[1] + v[3]));
+}
+#endif
+#if XSIMD_WITH_AVX
+[[nodiscard]] BPW_INLINE float sum8(__m256 x) noexcept {
+    return sum4(_mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)));
+}
+template <class A>
+[[nodiscard]] BPW_INLINE float sum16(const std::array<xsimd::batch<float, A>, 2>& v,
+                                     std::index_sequence<0>, xsimd::avx) noexcept {
+    return sum8(v[0] + v[1]);
+}
+#endif
+#if XSIMD_WITH_AVX512F
+template <class A>
+[[nodiscard]] BPW_INLINE float sum16(const std::array<xsimd::batch<float, A>, 1>& v,
+                                     std::index_sequence<>, xsimd::avx512f) noexcept {
+    const __m512i bits = _mm512_castps_si512(v[0]);
+    const auto half = [&](__m256i x) { return _mm256_castsi256_ps(x); };
+    return sum8(_mm256_add_ps(half(_mm512_maskz_extracti64x4_epi64(every_pair, bits, 0)),
+                              half(_mm512_maskz_extracti64x4_epi64(every_pair, bits, 1))));
 }
 #endif
 
@@ -161,13 +211,8 @@ struct float16 {
     }
 
     /// The sum of all lanes, in a fixed tree: lane l and l + 8 first, then l + 4, l + 2, l + 1.
-    [[nodiscard]] float sum() const noexcept {
-        float lane[size];
-        store(lane);
-        for (std::size_t half = size / 2; half != 0; half /= 2) {
-            for (std::size_t l = 0; l < half; ++l) lane[l] += lane[l + half];
-        }
-        return lane[0];
+    [[nodiscard]] BPW_INLINE float sum() const noexcept {
+        return detail::sum16<A>(v, std::make_index_sequence<size / per_vector / 2>{}, A{});
     }
 };
 
