@@ -7,9 +7,11 @@
 #include <bpw/core/executor.hpp>
 #include <bpw/core/matrix.hpp>
 #include <bpw/formats/repack.hpp>
+#include <bpw/kernels/encode/affine.hpp>
 #include <bpw/kernels/encode/options.hpp>
 #include <bpw/kernels/encode/plain.hpp>
 #include <bpw/kernels/encode/row_sink.hpp>
+#include <bpw/kernels/encode/scaled.hpp>
 
 #include <bit>
 #include <cstddef>

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -21,6 +22,45 @@ inline constexpr std::size_t lane_count = floats::size;
 using lane_array = std::array<float, lane_count>;
 
 namespace lanes {
+
+namespace on {
+
+template <class A>
+using batch = xsimd::batch<float, A>;
+
+template <class A>
+[[nodiscard]] BPW_INLINE batch<A> min(const batch<A>& a, const batch<A>& b,
+                                      xsimd::generic) noexcept {
+    return xsimd::min(a, b);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE batch<A> max(const batch<A>& a, const batch<A>& b,
+                                      xsimd::generic) noexcept {
+    return xsimd::max(a, b);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE batch<A> sqrt(const batch<A>& a, xsimd::generic) noexcept {
+    return xsimd::sqrt(a);
+}
+#if XSIMD_WITH_AVX512F
+// The forms with a mask, because GCC 12 warns of the others that they leave lanes undefined.
+template <class A>
+[[nodiscard]] BPW_INLINE batch<A> min(const batch<A>& a, const batch<A>& b,
+                                      xsimd::avx512f) noexcept {
+    return _mm512_maskz_min_ps(simd::detail::every_lane, a, b);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE batch<A> max(const batch<A>& a, const batch<A>& b,
+                                      xsimd::avx512f) noexcept {
+    return _mm512_maskz_max_ps(simd::detail::every_lane, a, b);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE batch<A> sqrt(const batch<A>& a, xsimd::avx512f) noexcept {
+    return _mm512_maskz_sqrt_ps(simd::detail::every_lane, a);
+}
+#endif
+
+}  // namespace on
 
 template <class F, class... Args>
 [[nodiscard]] BPW_INLINE floats map(F f, const Args&... args) noexcept {
@@ -45,10 +85,14 @@ template <class F, class... Args>
                a, b, c);
 }
 [[nodiscard]] BPW_INLINE floats min(const floats& a, const floats& b) noexcept {
-    return map([](const auto& x, const auto& y) { return xsimd::min(x, y); }, a, b);
+    return map(
+        [](const auto& x, const auto& y) { return on::min<native_arch>(x, y, native_arch{}); }, a,
+        b);
 }
 [[nodiscard]] BPW_INLINE floats max(const floats& a, const floats& b) noexcept {
-    return map([](const auto& x, const auto& y) { return xsimd::max(x, y); }, a, b);
+    return map(
+        [](const auto& x, const auto& y) { return on::max<native_arch>(x, y, native_arch{}); }, a,
+        b);
 }
 [[nodiscard]] BPW_INLINE floats clamp(const floats& x, const floats& lo,
                                       const floats& hi) noexcept {
@@ -58,7 +102,7 @@ template <class F, class... Args>
     return map([](const auto& x) { return xsimd::abs(x); }, a);
 }
 [[nodiscard]] BPW_INLINE floats sqrt(const floats& a) noexcept {
-    return map([](const auto& x) { return xsimd::sqrt(x); }, a);
+    return map([](const auto& x) { return on::sqrt<native_arch>(x, native_arch{}); }, a);
 }
 /// yes where a < b, else no.
 [[nodiscard]] BPW_INLINE floats where_less(const floats& a, const floats& b, const floats& yes,
@@ -118,8 +162,10 @@ template <class A>
 [[nodiscard]] BPW_INLINE simd::float16<A> lookup(const float* table, const simd::float16<A>& x,
                                                  xsimd::avx512f) noexcept {
     const __m512i zero = _mm512_set1_epi32(std::bit_cast<std::int32_t>(integer_shift));
-    const __m512i index = _mm512_maskz_sub_epi32(0xffff, _mm512_castps_si512(x.v[0]), zero);
-    return {{_mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, index, table, 4)}};
+    const __m512i index =
+        _mm512_maskz_sub_epi32(simd::detail::every_lane, _mm512_castps_si512(x.v[0]), zero);
+    return {
+        {_mm512_mask_i32gather_ps(_mm512_setzero_ps(), simd::detail::every_lane, index, table, 4)}};
 }
 #endif
 
@@ -139,6 +185,11 @@ template <class A>
         return __builtin_fmaf(a, b, c);
     else
         return simd::fused_multiply_add(a, b, c);
+}
+
+/// a b - c d, the second product rounded first.
+[[nodiscard]] inline double cross_difference(double a, double b, double c, double d) noexcept {
+    return std::fma(a, b, -(c * d));
 }
 
 /// The lane with the smallest number, the first of equal ones.

@@ -1,0 +1,238 @@
+// The scale that lets a set of levels fit numbers best.
+//
+// For a scale S every number takes its nearest level v; the best S for these levels is
+// sum w x v / sum w v^2, and the error is smallest where (sum w x v)^2 / sum w v^2 is largest.
+// Sixteen scales are tried at a time, one in each lane, in the order of the numbers: a grid over
+// the scales that can be meant, then a finer one around the best.
+#pragma once
+
+#include <bpw/kernels/encode/lanes.hpp>
+#include <bpw/kernels/encode/levels.hpp>
+#include <bpw/kernels/encode/weighted_row.hpp>
+
+BPW_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// Sixteen scales, each with the amount by which the levels are raised.
+struct candidate_scales {
+    floats scale;
+    floats inverse;
+    floats raised;
+
+    candidate_scales(const floats& s, const floats& up) noexcept
+        : scale(s), inverse(lanes::divide(floats::all(1.0f), s)), raised(up) {}
+};
+
+/// The nearest levels to x / scale.
+template <bool Uniform>
+class nearest_level {
+  public:
+    nearest_level(const level_set& levels, const candidate_scales& c) noexcept
+        : table_(levels.nearest.data() + 256) {
+        if constexpr (Uniform) {
+            inverse_ = c.inverse;
+            lo_ = floats::all(levels.lo);
+            hi_ = floats::all(levels.hi);
+        } else {
+            inverse_ = lanes::add(c.inverse, c.inverse);
+            // Rounding down is rounding of what lies 1/2 below.
+            offset_ = lanes::subtract(floats::all(-0.5f), lanes::add(c.raised, c.raised));
+            raised_ = c.raised;
+            lo_ = floats::all(-256.0f);
+            hi_ = floats::all(255.0f);
+        }
+    }
+
+    [[nodiscard]] BPW_INLINE floats operator()(const floats& x) const noexcept {
+        if constexpr (Uniform) {
+            return lanes::round(lanes::clamp(x * inverse_, lo_, hi_));
+        } else {
+            const auto twice = lanes::clamp(lanes::fma(x, inverse_, offset_), lo_, hi_);
+            const auto index = lanes::add(twice, floats::all(lanes::integer_shift));
+            return lanes::add(lanes::lookup_shifted(table_, index), raised_);
+        }
+    }
+
+  private:
+    const float* table_;
+    floats inverse_, offset_, raised_, lo_, hi_;
+};
+
+/// Calls f(std::bool_constant) with whether rounding finds the levels.
+template <class F>
+decltype(auto) with_kind(const level_set& levels, F f) {
+    return levels.uniform ? f(std::true_type{}) : f(std::false_type{});
+}
+
+/// sum w x v and sum w v^2 for each of sixteen scales.
+struct projections {
+    floats along, norm;
+};
+
+[[nodiscard]] inline projections project(const level_set& levels, const float* x, const float* w,
+                                         std::size_t n, const candidate_scales& c) noexcept {
+    return with_kind(levels, [&]<bool Uniform>(std::bool_constant<Uniform>) {
+        const nearest_level<Uniform> nearest(levels, c);
+        projections p{floats::zero(), floats::zero()};
+        for (std::size_t i = 0; i < n; ++i) {
+            const auto xi = floats::all(x[i]);
+            const auto v = nearest(xi);
+            const auto wv = floats::all(w[i]) * v;
+            p.along = lanes::fma(wv, xi, p.along);
+            p.norm = lanes::fma(wv, v, p.norm);
+        }
+        return p;
+    });
+}
+
+/// What becomes of numbers whose scale is fixed: the error, and what a better scale is told from.
+struct outcomes {
+    floats error, along, norm;
+};
+
+[[nodiscard]] inline outcomes measure(const level_set& levels, const float* x, const float* w,
+                                      std::size_t n, const candidate_scales& c) noexcept {
+    return with_kind(levels, [&]<bool Uniform>(std::bool_constant<Uniform>) {
+        const nearest_level<Uniform> nearest(levels, c);
+        outcomes o{floats::zero(), floats::zero(), floats::zero()};
+        const auto minus = lanes::subtract(floats::zero(), c.scale);
+        for (std::size_t i = 0; i < n; ++i) {
+            const auto xi = floats::all(x[i]);
+            const auto wi = floats::all(w[i]);
+            const auto v = nearest(xi);
+            const auto wv = wi * v;
+            const auto off = lanes::fma(minus, v, xi);
+            o.error = lanes::fma(wi * off, off, o.error);
+            o.along = lanes::fma(wv, xi, o.along);
+            o.norm = lanes::fma(wv, v, o.norm);
+        }
+        return o;
+    });
+}
+
+/// A scale that fits, and how much a departure from it costs: about `norm` times its square.
+struct scale_fit {
+    float scale = 0;
+    float norm = 0;
+    float gain = 0;  ///< by how much the error is less than that of zeros
+    float raised = 0;
+};
+
+/// The best fit with a positive and with a negative scale.
+struct scale_fits {
+    scale_fit best, other;
+};
+
+namespace ratios {
+
+// Of the scales that are tried to the one that just reaches the largest number. Few levels fit best
+// when large numbers are cut off.
+[[nodiscard]] inline std::pair<float, float> range(int levels) noexcept {
+    if (levels <= 3) return {0.12f, 1.6f};
+    if (levels <= 4) return {0.25f, 1.6f};
+    if (levels <= 8) return {0.4f, 1.6f};
+    if (levels <= 16) return {0.6f, 1.5f};
+    if (levels <= 32) return {0.75f, 1.33f};
+    if (levels <= 64) return {0.86f, 1.15f};
+    return {0.96f, 1.04f};
+}
+
+// The number whose n-th power is `power`, by halving intervals: the same bits everywhere, which the
+// mathematical library does not promise.
+[[nodiscard]] inline float root(double power, int n) noexcept {
+    double lo = 1;
+    double hi = power;
+    for (int i = 0; i < 40; ++i) {
+        const double middle = (lo + hi) * 0.5;
+        double product = 1;
+        for (int k = 0; k < n; ++k) product *= middle;
+        (product < power ? lo : hi) = middle;
+    }
+    return static_cast<float>(hi);
+}
+
+// first, first * step, first * step^2, ...
+[[nodiscard]] inline floats geometric(float first, float step) noexcept {
+    lane_array out;
+    for (auto& r : out) {
+        r = first;
+        first *= step;
+    }
+    return floats::load(out.data());
+}
+
+}  // namespace ratios
+
+/// Searches the scale for n numbers with positive weights.
+class scale_search {
+  public:
+    /// `rounds` times sixteen scales of either sign are tried first.
+    explicit scale_search(const level_set& levels, int rounds = 1) : levels_(levels) {
+        const auto [lo, hi] = ratios::range(levels.count);
+        const float step =
+            ratios::root(static_cast<double>(hi / lo), static_cast<int>(lane_count) * rounds - 1);
+        float first = lo;
+        for (int r = 0; r < rounds; ++r) {
+            grid_.push_back(ratios::geometric(first, step));
+            for (std::size_t l = 0; l < lane_count; ++l) first *= step;
+        }
+        lane_array fine;
+        for (std::size_t l = 0; l < lane_count; ++l) {
+            fine[l] = 1.0f + (step - 1.0f) * (static_cast<float>(l) - 7.5f) * 0.125f;
+        }
+        fine_ = floats::load(fine.data());
+    }
+
+    [[nodiscard]] scale_fits operator()(const float* x, const float* w, std::size_t n) const {
+        scale_fits fits;
+        const float most = largest_magnitude(x, n);
+        if (!(most > 0.0f)) return fits;
+        const float reach = most / levels_.magnitude;
+        const int signs = levels_.symmetric ? 1 : 2;
+        for (int sign = 0; sign < signs; ++sign) {
+            scale_fit fit;
+            for (const auto& ratio : grid_) {
+                const auto scale = ratio * floats::all(sign == 0 ? reach : -reach);
+                try_scales(x, w, n, scale, 0.0f, fit);
+                if (levels_.raised != 0.0f) try_scales(x, w, n, scale, levels_.raised, fit);
+            }
+            if (sign == 0 || fit.gain > fits.best.gain) std::swap(fit, fits.best);
+            if (sign != 0) fits.other = fit;
+        }
+        refine(x, w, n, fits.best);
+        return fits;
+    }
+
+  private:
+    void refine(const float* x, const float* w, std::size_t n, scale_fit& fit) const {
+        if (fit.scale == 0.0f) return;
+        const auto scale = fine_ * floats::all(fit.scale);
+        try_scales(x, w, n, scale, fit.raised, fit);
+    }
+
+    void try_scales(const float* x, const float* w, std::size_t n, const floats& scale,
+                    float raised, scale_fit& fit) const {
+        const auto p = project(levels_, x, w, n, {scale, floats::all(raised)});
+        // Where all levels are zero the gain is 0 / tiny.
+        const auto tiny = floats::all(0x1p-100f);
+        const auto fitted = lanes::divide(p.along, lanes::max(p.norm, tiny));
+        const auto gains = lanes::to_array(p.along * fitted);
+        std::size_t best = 0;
+        for (std::size_t l = 1; l < lane_count; ++l) {
+            if (gains[l] > gains[best]) best = l;
+        }
+        if (gains[best] > fit.gain) {
+            fit = {lanes::to_array(fitted)[best], lanes::to_array(p.norm)[best], gains[best],
+                   raised};
+        }
+    }
+
+    const level_set& levels_;
+    std::vector<floats> grid_;
+    floats fine_ = floats::zero();
+};
+
+}  // namespace detail
+
+BPW_NAMESPACE_END

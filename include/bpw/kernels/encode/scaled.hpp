@@ -1,0 +1,196 @@
+// Encoders of types whose weights are single levels times scales: w = D s (level + shift).
+#pragma once
+
+#include <bpw/kernels/encode/error_rules.hpp>
+#include <bpw/kernels/encode/row_sink.hpp>
+#include <bpw/kernels/encode/two_stage.hpp>
+
+#include <concepts>
+
+BPW_NAMESPACE_BEGIN
+
+namespace detail {
+
+// The finer the levels, the narrower the dips of the error.
+[[nodiscard]] inline int search_rounds(const level_set& levels) noexcept {
+    return levels.uniform && levels.count >= 32 ? 3 : 2;
+}
+
+/// Groups whose weights take the nearest level each.
+class level_groups {
+  public:
+    struct choice : group_choice {
+        bool shifted = false;
+    };
+
+    level_groups(const stage_rule& rule, const level_set& levels)
+        : rule_(rule), levels_(levels), search_(levels_, search_rounds(levels)) {}
+    level_groups(const level_groups&) = delete;
+    level_groups& operator=(const level_groups&) = delete;
+
+    [[nodiscard]] const level_set& levels() const noexcept { return levels_; }
+
+    [[nodiscard]] scale_fits fit(const float* x, const float* w) const {
+        return search_(x, w, rule_.group);
+    }
+
+    // Sixteen scales at once: those next to the fitted ones, of either sign, with either table.
+    [[nodiscard]] choice choose(const float* x, const float* w, const scale_fits& fits,
+                                float d) const {
+        std::array<choice, lane_count> tried;
+        lane_array scale;
+        lane_array raised{};
+        if (rule_.inner) {
+            const int tables = levels_.raised != 0.0f ? 2 : 1;
+            const int signs = fits.other.gain > 0.0f ? 2 : 1;
+            const int per = static_cast<int>(lane_count) / (tables * signs);
+            std::size_t lane = 0;
+            for (int sign = 0; sign < signs; ++sign) {
+                const auto& fit = sign == 0 ? fits.best : fits.other;
+                const int first = rule_.inner->window(fit.scale / d, per);
+                for (int table = 0; table < tables; ++table) {
+                    for (int k = 0; k < per; ++k, ++lane) {
+                        const int at = std::min(first + k, rule_.inner->count - 1);
+                        const auto& entry = rule_.inner->entries[static_cast<std::size_t>(at)];
+                        tried[lane].scale = entry.value;
+                        tried[lane].code = entry.code;
+                        tried[lane].shifted = table != 0;
+                        raised[lane] = table == 0 ? 0.0f : levels_.raised;
+                    }
+                }
+            }
+        } else {
+            for (auto& t : tried) t.scale = 1.0f;
+        }
+        for (std::size_t l = 0; l < lane_count; ++l) scale[l] = usable_scale(tried[l].scale * d);
+        const auto found = measure(levels_, x, w, rule_.group,
+                                   {floats::load(scale.data()), floats::load(raised.data())});
+        const auto errors = lanes::to_array(found.error);
+        const auto best = smallest_lane(errors);
+        auto& c = tried[best];
+        c.error = errors[best];
+        c.along = lanes::to_array(found.along)[best];
+        c.norm = lanes::to_array(found.norm)[best];
+        return c;
+    }
+
+    /// Calls f(i, level) for the weights of a group.
+    template <class F>
+    void for_levels(const float* x, const choice& c, float d, F f) const {
+        const auto raised = floats::all(c.shifted ? levels_.raised : 0.0f);
+        with_kind(levels_, [&]<bool Uniform>(std::bool_constant<Uniform>) {
+            const nearest_level<Uniform> nearest(levels_,
+                                                 {floats::all(usable_scale(c.scale * d)), raised});
+            for (std::size_t i = 0; i < rule_.group; i += lane_count) {
+                const auto found =
+                    lanes::to_array(lanes::subtract(nearest(floats::load(x + i)), raised));
+                for (std::size_t l = 0; l < lane_count; ++l) {
+                    f(i + l, static_cast<int>(found[l]));
+                }
+            }
+        });
+    }
+
+  private:
+    const stage_rule& rule_;
+    level_set levels_;
+    scale_search search_;
+};
+
+// Types with codes for levels and no minimum. Interleaved types are laid out from their base.
+template <class T>
+concept scaled_levels = quant_format<T> && !requires {
+    typename T::base;
+}
+&&requires {
+    T::q;
+    requires !traits<T>::has_offset;
+    requires traits<T>::trailer_bytes == 0;
+    T::lanes;
+};
+
+template <class T>
+    requires scaled_levels<T>
+struct row_encoder<T> {
+    row_encoder(std::size_t cols, const encode_options& options)
+        : cols_(cols),
+          row_(cols, rule_of_errors<T>, options),
+          search_(stage_rule_of<T>(cols), levels_of<T>()) {}
+
+    void operator()(const float* x, const float* importance, const row_sink<T>& out) {
+        row_.assign(x, importance);
+        constexpr auto block = std::size_t{traits<T>::block_size};
+        constexpr bool shared_by_row = traits<T>::header_bytes != 0;
+        const auto length = shared_by_row ? cols_ : block;
+        for (std::size_t at = 0; at < cols_; at += length) {
+            const auto run = row_.run(at, length);
+            search_(run);
+            write(run, at / block, out);
+        }
+    }
+
+  private:
+    // Sums that types for activations keep beside the weights.
+    void write_sums(std::size_t b, const row_sink<T>& out) {
+        if constexpr (requires { T::sums; }) {
+            const auto block = out.read(b);
+            int total = 0;
+            for (int g = 0; g < T::sums.count; ++g) {
+                int sum = 0;
+                for (int i = 0; i < 16; ++i) sum += T::lane(block, 16 * g + i);
+                out.set(b, T::sums, g, static_cast<std::uint32_t>(sum));
+                total += sum;
+            }
+            const float weight = T::block_scale(block) * static_cast<float>(total);
+            if constexpr (requires { T::sum; })
+                out.set(b, T::sum, 0, std::bit_cast<std::uint32_t>(weight));
+        }
+    }
+
+    void write(const weighted_run& run, std::size_t first, const row_sink<T>& out) {
+        constexpr auto block = std::size_t{traits<T>::block_size};
+        const auto& stored = search_.stored();
+        const auto& chosen = search_.chosen();
+        if constexpr (requires { T::d; })
+            out.set(first, T::d, 0, stored.bits);
+        else if constexpr (traits<T>::header_bytes != 0)
+            write_bits(out.header(), 0, traits<T>::header_bytes >= 4 ? 32 : 16, stored.bits);
+        if constexpr (has_scale_field<T>) {
+            constexpr auto per_block = std::size_t{traits<T>::groups};
+            for (std::size_t g = 0; g < chosen.size(); ++g) {
+                const auto n = static_cast<int>(g % per_block);
+                out.set(first + g / per_block, scale_field<T>(), n, chosen[g].code);
+                if constexpr (requires { T::shift; })
+                    out.set(first + g / per_block, T::shift, n, chosen[g].shifted ? 1 : 0);
+            }
+        }
+        const auto& groups = search_.groups();
+        const auto group = search_.group_size();
+        std::int64_t sum = 0;
+        for (std::size_t g = 0; g < chosen.size(); ++g) {
+            groups.for_levels(run.x + g * group, chosen[g], stored.value,
+                              [&](std::size_t k, int level) {
+                                  const auto i = g * group + k;
+                                  out.set(first + i / block, T::q, static_cast<int>(i % block),
+                                          groups.levels().code_of(level));
+                                  sum += level;
+                              });
+        }
+        if constexpr (requires { T::complete_header(nullptr, 0); }) {
+            T::complete_header(out.header(), sum);
+        }
+        if constexpr (std::is_same_v<T, q8_1>) {
+            const float weight = T::block_scale(out.read(first)) * static_cast<float>(sum);
+            out.set(first, T::s, 0, float_to_finite_half(weight));
+        }
+        for (std::size_t b = first; b < first + run.n / block; ++b) write_sums(b, out);
+    }
+
+    std::size_t cols_;
+    weighted_row row_;
+    two_stage<level_groups> search_;
+};
+
+}  // namespace detail
+
+BPW_NAMESPACE_END
