@@ -49,13 +49,18 @@ struct alignas(64) batch_tile {
                 q[quad_places<Order>[lane / 4]][c][lane % 4] = from.q[weight_of_lane<Order>[lane]];
             }
         }
+        for (std::size_t g = 0; g < 8; ++g) scale[g][c] = from.scale[g];
+        for (std::size_t run = 0; run < 16; ++run) sum[run][c] = from.sum[run];
+    }
+
+    // The sums that follow from the others, when all vectors are in place.
+    void finish() noexcept {
         for (std::size_t g = 0; g < 8; ++g) {
-            scale[g][c] = from.scale[g];
-            sum32[g][c] = from.sum[2 * g] + from.sum[2 * g + 1];
-            scaled_sum32[g][c] = from.scale[g] * static_cast<float>(sum32[g][c]);
-            for (std::size_t run = 2 * g; run < 2 * g + 2; ++run) {
-                sum[run][c] = from.sum[run];
-                scaled_sum[run][c] = from.scale[g] * static_cast<float>(from.sum[run]);
+            for (std::size_t c = 0; c < N; ++c) {
+                sum32[g][c] = sum[2 * g][c] + sum[2 * g + 1][c];
+                scaled_sum32[g][c] = scale[g][c] * static_cast<float>(sum32[g][c]);
+                scaled_sum[2 * g][c] = scale[g][c] * static_cast<float>(sum[2 * g][c]);
+                scaled_sum[2 * g + 1][c] = scale[g][c] * static_cast<float>(sum[2 * g + 1][c]);
             }
         }
     }
@@ -88,18 +93,21 @@ class activation_batch {
         const auto per_vector = tiles_per_vector();
         tiles_.resize((count_ + at_once - 1) / at_once * per_vector);
         detail::quantized_tile natural;
-        for (std::size_t c = 0; c < tiles_.size() / std::max<std::size_t>(1, per_vector) * at_once;
-             ++c) {
+        for (std::size_t first = 0; first < count_; first += at_once) {
             for (std::size_t t = 0; t < per_vector; ++t) {
                 const auto at = t * tile_weights;
-                const auto n = c < count_ ? std::min(tile_weights, length_ - at) : 0;
-                float buffer[tile_weights];
-                natural.assign(n != 0 ? detail::as_floats(x[c] + at, n, buffer) : buffer, n);
-                auto& to = tiles_[c / at_once * per_vector + t];
-                if (length_ - at >= tile_weights)
-                    to.template assign<Order>(c % at_once, natural);
-                else
-                    to.template assign<natural_order>(c % at_once, natural);
+                auto& to = tiles_[first / at_once * per_vector + t];
+                for (std::size_t c = 0; c < at_once; ++c) {
+                    const auto n = first + c < count_ ? std::min(tile_weights, length_ - at) : 0;
+                    float buffer[tile_weights];
+                    natural.assign(
+                        n != 0 ? detail::as_floats(x[first + c] + at, n, buffer) : buffer, n);
+                    if (length_ - at >= tile_weights)
+                        to.template assign<Order>(c, natural);
+                    else
+                        to.template assign<natural_order>(c, natural);
+                }
+                to.finish();
             }
         }
     }

@@ -42,10 +42,21 @@ struct alignas(64) quantized_tile {
         }
         for (std::size_t g = 0; g < tile_weights / 32; ++g)
             scale[g] = quantize(x + 32 * g, q + 32 * g);
-        for (std::size_t run = 0; run < tile_weights / 16; ++run) {
-            std::int32_t total = 0;
-            for (std::size_t i = 0; i < 16; ++i) total += q[16 * run + i];
-            sum[run] = total;
+        static constexpr auto ones = [] {
+            std::array<std::uint8_t, 64> out{};
+            out.fill(1);
+            return out;
+        }();
+        using lanes = simd::int16x<native_arch>;
+        for (std::size_t step = 0; step < tile_weights / 64; ++step) {
+            auto quads = lanes::zero();
+            simd::add_dot4<1>(quads, simd::bytes64<native_arch>::load(ones.data()), q + 64 * step);
+            std::int32_t of_quad[16];
+            quads.store(of_quad);
+            for (std::size_t run = 0; run < 4; ++run) {
+                const auto* const four = of_quad + 4 * run;
+                sum[4 * step + run] = four[0] + four[1] + four[2] + four[3];
+            }
         }
     }
 
@@ -64,7 +75,7 @@ struct alignas(64) quantized_tile {
         const auto inverse = lanes::all(127.0f / most);
         (low * inverse).round_to(to);
         (high * inverse).round_to(to + 16);
-        return most / 127.0f;
+        return most * (1.0f / 127.0f);
     }
 };
 
@@ -97,11 +108,12 @@ void arrange(const quantized_tile& from, activation_tile& tile) noexcept {
 
 /// A vector of activations in lane order `Order`.
 ///
-/// Every 32 values x share the scale d = max |x| / 127, and q = x * (127 / max |x|) rounded to
-/// nearest, ties to even, in -127..127. Where all are smaller than 1e-36 in magnitude, d and q are
-/// 0. Where one is infinite or NaN, d is NaN and q is 0: such a value makes every product NaN.
-/// A length that is not a multiple of 256 is continued with zeros; the last tile is in natural
-/// order then. Reusable for all matrices whose types have the same order.
+/// Every 32 values x share the scale d = max |x| / 127 (as a product with the rounded reciprocal),
+/// and q = x * (127 / max |x|) rounded to nearest, ties to even, in -127..127. Where all are
+/// smaller than 1e-36 in magnitude, d and q are 0. Where one is infinite or NaN, d is NaN and q is
+/// 0: such a value makes every product NaN. A length that is not a multiple of 256 is continued
+/// with zeros; the last tile is in natural order then. Reusable for all matrices whose types have
+/// the same order.
 template <class Order>
 class activations {
   public:

@@ -162,29 +162,35 @@ using panel_shape_of =
                 bound_of_lanes(std::max(unpack<T>::max, scalar_unpack<T, unpack<T>::bias>::max)),
                 panel_group<T>, traits<T>::has_offset>;
 
-// `Vectors` registers of rows times all vectors of a batch tile, over `tiles` tiles; adds to sums,
-// panel_rows floats for every vector.
+// `Registers` registers of rows, from `row` on, times all vectors of a batch tile, over `tiles`
+// tiles. Adds to the sums y[c * stride + row ...], or starts them.
 template <class Shape, class A, std::size_t Registers, std::size_t Vectors>
 void multiply_panel(const weight_panel& panel, std::size_t row, std::size_t tiles,
-                    const batch_tile<Vectors>* x, float* sums) noexcept {
+                    const batch_tile<Vectors>* x, bool add, float* y, std::size_t stride) noexcept {
     using ints = simd::i32_batch<A>;
     using floats = xsimd::batch<float, A>;
     constexpr std::size_t lanes = ints::size;
     constexpr std::size_t quads = Shape::group / 4;
     constexpr std::size_t groups = tile_weights / Shape::group;
+    y += row;
     std::array<std::array<floats, Vectors>, Registers> total;
     for_each_index<Registers>([&](auto r) {
         for_each_index<Vectors>([&](auto c) {
-            total[r][c] = floats::load_unaligned(sums + c * panel_rows + row + r * lanes);
+            total[r][c] = add ? floats::load_unaligned(y + c * stride + r * lanes) : floats(0.0f);
         });
     });
     for (std::size_t t = 0; t < tiles; ++t) {
+        // What the bias of the lanes adds is taken off the sums at their start.
+        alignas(64) std::int32_t start[groups * Vectors];
+        if constexpr (Shape::bias != 0) {
+            const auto* const x_sums = x[t].template sums_of<Shape::group>(0);
+            for (std::size_t i = 0; i < groups * Vectors; ++i) start[i] = -Shape::bias * x_sums[i];
+        }
         for (std::size_t g = 0; g < groups; ++g) {
             std::array<std::array<ints, Vectors>, Registers> sum;
-            const auto* const x_sums = x[t].template sums_of<Shape::group>(g);
             for_each_index<Vectors>([&](auto c) {
-                const ints start(Shape::bias != 0 ? -Shape::bias * x_sums[c] : 0);
-                for_each_index<Registers>([&](auto r) { sum[r][c] = start; });
+                const ints first(Shape::bias != 0 ? start[g * Vectors + c] : 0);
+                for_each_index<Registers>([&](auto r) { sum[r][c] = first; });
             });
             const auto* const weights = &panel.q[64 * t + quads * g][row][0];
             const auto* const values = &x[t].q[quads * g][0][0];
@@ -223,7 +229,7 @@ void multiply_panel(const weight_panel& panel, std::size_t row, std::size_t tile
     }
     for_each_index<Registers>([&](auto r) {
         for_each_index<Vectors>(
-            [&](auto c) { total[r][c].store_unaligned(sums + c * panel_rows + row + r * lanes); });
+            [&](auto c) { total[r][c].store_unaligned(y + c * stride + r * lanes); });
     });
 }
 
@@ -240,19 +246,26 @@ void multiply_panel_rows(const matrix_view<T>& w, std::size_t first,
     for (std::size_t tile = 0; tile < all_tiles; tile += panel_tiles) {
         const auto tiles = std::min(panel_tiles, all_tiles - tile);
         unpack_panel<A>(w, first, tile, tiles, panel);
-        for (std::size_t c = begin; c < end; c += at_once) {
-            const auto n = std::min(at_once, end - c);
-            alignas(64) float sums[at_once * panel_rows]{};
-            for (std::size_t i = 0; i < n && tile != 0; ++i) {
-                std::copy(y[c + i] + first, y[c + i] + first + rows, sums + i * panel_rows);
-            }
+        const auto multiply = [&](std::size_t c, float* to, std::size_t stride) {
             for (std::size_t row = 0; row < panel_rows;
                  row += registers * simd::i32_batch<A>::size) {
-                multiply_panel<panel_shape_of<T>, A, registers, at_once>(panel, row, tiles,
-                                                                         x.tiles(c) + tile, sums);
+                multiply_panel<panel_shape_of<T>, A, registers, at_once>(
+                    panel, row, tiles, x.tiles(c) + tile, tile != 0, to, stride);
             }
+        };
+        for (std::size_t c = begin; c < end; c += at_once) {
+            const auto n = std::min(at_once, end - c);
+            if (n == at_once && rows == panel_rows) {
+                multiply(c, y[c] + first, y.stride);
+                continue;
+            }
+            alignas(64) float sums[at_once][panel_rows]{};
+            for (std::size_t i = 0; i < n && tile != 0; ++i) {
+                std::copy(y[c + i] + first, y[c + i] + first + rows, sums[i]);
+            }
+            multiply(c, sums[0], panel_rows);
             for (std::size_t i = 0; i < n; ++i) {
-                std::copy(sums + i * panel_rows, sums + i * panel_rows + rows, y[c + i] + first);
+                std::copy(sums[i], sums[i] + rows, y[c + i] + first);
             }
         }
     }
