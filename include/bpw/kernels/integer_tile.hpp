@@ -56,39 +56,10 @@ inline constexpr bool has_offsets = traits<T>::has_offset || requires {
 
 template <class Unpack, class A, class T>
 [[nodiscard]] BPW_INLINE tile_scales<A> scales_of(const tile_ref<T>& tile) noexcept {
-    using lanes = simd::float16<A>;
-    if constexpr (requires { Unpack::is_scalar; }) {
-        return scalar_scales<A>(tile);
-    } else if constexpr (vector_scales<T>) {
-        const auto block = tile.block();
-        const auto scale =
-            lanes::all(T::block_scale(block)) * group_scales<A, T>(block.bytes).to_float();
-        auto offset = lanes::zero();
-        if constexpr (has_group_offset<T>) {
-            offset = lanes::all(T::block_offset(block)) *
-                     group_field<A, T, T::m>(block.bytes).to_float();
-        }
-        if constexpr (requires { Unpack::step; }) {
-            const auto shift = group_field<A, T, T::shift>(block.bytes).to_float();
-            offset = scale * (shift * lanes::all(static_cast<float>(Unpack::step)));
-        }
-        return {scale, offset};
-    } else if constexpr (half_scale_per_32<T>) {
-        alignas(64) std::uint16_t bits[16];
-        for (std::size_t b = 0; b < 8; ++b) {
-            const auto d = static_cast<std::uint16_t>(tile.block(b).get(T::d));
-            bits[2 * b] = bits[2 * b + 1] = d;
-        }
-        const auto scale = simd::from_halves<A>(bits);
-        auto offset = lanes::zero();
-        if constexpr (traits<T>::has_offset) {
-            for (std::size_t b = 0; b < 8; ++b) {
-                const auto m = static_cast<std::uint16_t>(tile.block(b).get(T::m));
-                bits[2 * b] = bits[2 * b + 1] = m;
-            }
-            offset = simd::from_halves<A>(bits);
-        }
-        return {scale, offset};
+    constexpr bool is_scalar = requires { Unpack::is_scalar; };
+    if constexpr (fast_scales<T> && !is_scalar) {
+        const auto scale = scale_vector<A>(tile);
+        return {scale, offset_vector<Unpack, A>(tile, scale)};
     } else {
         static_assert(!requires { Unpack::step; });
         return scalar_scales<A>(tile);

@@ -172,12 +172,12 @@ struct float16 {
         return out;
     }
 
-    void store(float* p) const noexcept {
+    BPW_INLINE void store(float* p) const noexcept {
         for (std::size_t i = 0; i < v.size(); ++i) v[i].store_unaligned(p + i * per_vector);
     }
 
     /// Adds a * b to every lane, rounding once.
-    void add_product(const float16& a, const float16& b) noexcept {
+    BPW_INLINE void add_product(const float16& a, const float16& b) noexcept {
         for (std::size_t i = 0; i < v.size(); ++i) v[i] = fused_multiply_add(a.v[i], b.v[i], v[i]);
     }
 
@@ -188,7 +188,12 @@ struct float16 {
         }
     }
 
-    [[nodiscard]] friend float16 operator*(const float16& a, const float16& b) noexcept {
+    [[nodiscard]] BPW_INLINE friend float16 operator-(const float16& a, const float16& b) noexcept {
+        float16 out;
+        for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = a.v[i] - b.v[i];
+        return out;
+    }
+    [[nodiscard]] BPW_INLINE friend float16 operator*(const float16& a, const float16& b) noexcept {
         float16 out;
         for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = a.v[i] * b.v[i];
         return out;

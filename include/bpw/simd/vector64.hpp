@@ -36,13 +36,13 @@ struct bytes64 {
         for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = f(i);
         return out;
     }
-    void store(std::uint8_t* p) const noexcept {
+    BPW_INLINE void store(std::uint8_t* p) const noexcept {
         for (std::size_t i = 0; i < v.size(); ++i) v[i].store_unaligned(p + i * per_vector);
     }
 
     /// Bits By ... By + Width - 1 of every byte.
     template <int Width, int By>
-    [[nodiscard]] bytes64 field() const noexcept {
+    [[nodiscard]] BPW_INLINE bytes64 field() const noexcept {
         return make([&](std::size_t i) {
             if constexpr (By + Width == 8)
                 return shift_right<By, A>(v[i]);
@@ -52,7 +52,7 @@ struct bytes64 {
         });
     }
     template <int By>
-    [[nodiscard]] bytes64 shifted_left() const noexcept {
+    [[nodiscard]] BPW_INLINE bytes64 shifted_left() const noexcept {
         // As integers of 32 bits; what crosses from byte to byte is masked off.
         const vector kept(static_cast<std::uint8_t>(0xff << By & 0xff));
         return make([&](std::size_t i) {
@@ -60,15 +60,18 @@ struct bytes64 {
             return xsimd::bitwise_cast<std::uint8_t>(wide) & kept;
         });
     }
-    [[nodiscard]] friend bytes64 operator|(const bytes64& a, const bytes64& b) noexcept {
+    [[nodiscard]] BPW_INLINE friend bytes64 operator|(const bytes64& a, const bytes64& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] | b.v[i]; });
     }
-    [[nodiscard]] friend bytes64 operator+(const bytes64& a, const bytes64& b) noexcept {
+    [[nodiscard]] BPW_INLINE friend bytes64 operator+(const bytes64& a, const bytes64& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] + b.v[i]; });
+    }
+    [[nodiscard]] BPW_INLINE friend bytes64 operator^(const bytes64& a, std::uint8_t b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] ^ vector(b); });
     }
     /// table[b] for every byte b, all below Size: 16, 32 or 64.
     template <std::size_t Size>
-    [[nodiscard]] bytes64 lookup(const std::uint8_t* table) const noexcept {
+    [[nodiscard]] BPW_INLINE bytes64 lookup(const std::uint8_t* table) const noexcept {
         return make([&](std::size_t i) { return simd::lookup<Size, A>(table, v[i]); });
     }
 };
@@ -94,7 +97,7 @@ struct int16x {
         }
         return out;
     }
-    void store(std::int32_t* p) const noexcept {
+    BPW_INLINE void store(std::int32_t* p) const noexcept {
         for (std::size_t i = 0; i < v.size(); ++i) v[i].store_unaligned(p + i * per_vector);
     }
     template <class F>
@@ -103,28 +106,28 @@ struct int16x {
         for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = f(i);
         return out;
     }
-    [[nodiscard]] friend int16x operator+(const int16x& a, std::int32_t b) noexcept {
+    [[nodiscard]] BPW_INLINE friend int16x operator+(const int16x& a, std::int32_t b) noexcept {
         return make([&](std::size_t i) { return a.v[i] + vector(b); });
     }
-    [[nodiscard]] friend int16x operator+(const int16x& a, const int16x& b) noexcept {
+    [[nodiscard]] BPW_INLINE friend int16x operator+(const int16x& a, const int16x& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] + b.v[i]; });
     }
-    [[nodiscard]] friend int16x operator-(const int16x& a, const int16x& b) noexcept {
+    [[nodiscard]] BPW_INLINE friend int16x operator-(const int16x& a, const int16x& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] - b.v[i]; });
     }
-    [[nodiscard]] friend int16x operator&(const int16x& a, const int16x& b) noexcept {
+    [[nodiscard]] BPW_INLINE friend int16x operator&(const int16x& a, const int16x& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] & b.v[i]; });
     }
-    [[nodiscard]] friend int16x operator&(const int16x& a, std::int32_t b) noexcept {
+    [[nodiscard]] BPW_INLINE friend int16x operator&(const int16x& a, std::int32_t b) noexcept {
         return make([&](std::size_t i) { return a.v[i] & vector(b); });
     }
-    [[nodiscard]] friend int16x operator*(const int16x& a, const int16x& b) noexcept {
+    [[nodiscard]] BPW_INLINE friend int16x operator*(const int16x& a, const int16x& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] * b.v[i]; });
     }
     /// table[i] of every lane i, all below 16.
-    [[nodiscard]] int16x lookup16(const std::int8_t* table) const noexcept;
+    [[nodiscard]] BPW_INLINE int16x lookup16(const std::int8_t* table) const noexcept;
     /// The bytes of the lanes, lowest first.
-    [[nodiscard]] bytes64<A> as_bytes() const noexcept {
+    [[nodiscard]] BPW_INLINE bytes64<A> as_bytes() const noexcept {
         bytes64<A> out;
         for (std::size_t i = 0; i < v.size(); ++i) {
             out.v[i] = xsimd::bitwise_cast<std::uint8_t>(v[i]);
@@ -132,20 +135,26 @@ struct int16x {
         return out;
     }
     template <int By>
-    [[nodiscard]] int16x shifted_right() const noexcept {
+    [[nodiscard]] BPW_INLINE int16x shifted_right() const noexcept {
         return make([&](std::size_t i) { return simd::shift_right_32<By, A>(v[i]); });
     }
-    [[nodiscard]] friend int16x operator|(const int16x& a, const int16x& b) noexcept {
+    [[nodiscard]] BPW_INLINE friend int16x operator|(const int16x& a, const int16x& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] | b.v[i]; });
     }
-    [[nodiscard]] friend int16x operator^(const int16x& a, std::int32_t b) noexcept {
+    [[nodiscard]] BPW_INLINE friend int16x operator^(const int16x& a, std::int32_t b) noexcept {
         return make([&](std::size_t i) { return a.v[i] ^ vector(b); });
     }
     template <int By>
-    [[nodiscard]] int16x shifted_left() const noexcept {
+    [[nodiscard]] BPW_INLINE int16x shifted_left() const noexcept {
         return make([&](std::size_t i) { return simd::shift_left_32<By, A>(v[i]); });
     }
-    [[nodiscard]] float16<A> to_float() const noexcept {
+    /// The lanes' bits as floats.
+    [[nodiscard]] BPW_INLINE float16<A> as_float() const noexcept {
+        float16<A> out;
+        for (std::size_t i = 0; i < v.size(); ++i) out.v[i] = xsimd::bitwise_cast<float>(v[i]);
+        return out;
+    }
+    [[nodiscard]] BPW_INLINE float16<A> to_float() const noexcept {
         float16<A> out;
         for (std::size_t i = 0; i < v.size(); ++i) out.v[i] = simd::to_float<A>(v[i]);
         return out;
@@ -153,7 +162,7 @@ struct int16x {
 };
 
 template <class A>
-int16x<A> int16x<A>::lookup16(const std::int8_t* table) const noexcept {
+BPW_INLINE int16x<A> int16x<A>::lookup16(const std::int8_t* table) const noexcept {
     // The index in every byte, so that a byte lookup fills the lane; the upper three bytes then
     // give way to the sign.
     const auto found = (*this * int16x::all(0x01010101))
@@ -163,6 +172,14 @@ int16x<A> int16x<A>::lookup16(const std::int8_t* table) const noexcept {
         return shift_right_32<24, A>(
             shift_left_32<24, A>(xsimd::bitwise_cast<std::int32_t>(found.v[i])));
     });
+}
+
+/// Lanes of a where x is below `bound`, else of b.
+template <class A>
+[[nodiscard]] BPW_INLINE int16x<A> select_less(const int16x<A>& x, std::int32_t bound,
+                                               const int16x<A>& a, const int16x<A>& b) noexcept {
+    return int16x<A>::make(
+        [&](std::size_t i) { return xsimd::select(x.v[i] < i32_batch<A>(bound), a.v[i], b.v[i]); });
 }
 
 /// Where sixteen small numbers lie in 16 bytes: number i is the bits from `shift[i]` on of the
@@ -379,7 +396,7 @@ template <class A>
 
 /// sum += u . s by fours, exact; u at most MaxU.
 template <int MaxU, class A>
-void add_dot4(int16x<A>& sum, const bytes64<A>& u, const std::int8_t* s) noexcept {
+BPW_INLINE void add_dot4(int16x<A>& sum, const bytes64<A>& u, const std::int8_t* s) noexcept {
     using vector = s8_batch<A>;
     for (std::size_t i = 0; i < sum.v.size(); ++i) {
         sum.v[i] = dot4<MaxU, A>(sum.v[i], u.v[i], vector::load_unaligned(s + i * vector::size));

@@ -18,6 +18,14 @@ template <class T>
 concept linear_codes =
     plane_unpacked<T> && decltype(is_biased_codes(static_cast<const T*>(nullptr)))::value;
 
+// Codes that are the lanes in two's complement.
+template <class T>
+concept signed_byte_codes = plane_unpacked<T> && std::is_base_of_v<signed_bytes, T>;
+
+// Codes c of one bit for lanes 2 c - 1.
+template <class T>
+concept sign_bit_codes = plane_unpacked<T> && std::is_same_v<T, q1_0>;
+
 template <const auto& Table>
 std::integral_constant<const std::array<std::int8_t, 16>*, &Table> table_of(
     const table_codes<Table>*);
@@ -59,6 +67,35 @@ struct unpack<T> {
     template <int Step, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
         return planes::template codes<Step, A>(tile);
+    }
+};
+
+template <class T>
+    requires detail::signed_byte_codes<T>
+struct unpack<T> {
+    using planes = detail::code_planes<std::remove_cv_t<decltype(T::q)>>;
+    using order = typename planes::order;
+    static constexpr int bias = 128;
+    static constexpr int max = 255;
+
+    template <int Step, class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
+        return planes::template codes<Step, A>(tile) ^ std::uint8_t{128};
+    }
+};
+
+template <class T>
+    requires detail::sign_bit_codes<T>
+struct unpack<T> {
+    using planes = detail::code_planes<std::remove_cv_t<decltype(T::q)>>;
+    using order = typename planes::order;
+    static constexpr int bias = 1;
+    static constexpr int max = 2;
+
+    template <int Step, class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
+        const auto codes = planes::template codes<Step, A>(tile);
+        return codes + codes;
     }
 };
 

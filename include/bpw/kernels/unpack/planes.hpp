@@ -1,7 +1,9 @@
 // Codes out of bit planes: which planes hold the bits decides the lane order and the instructions.
 #pragma once
 
+#include <bpw/formats/ternary.hpp>
 #include <bpw/kernels/unpack/tile.hpp>
+#include <bpw/simd/strided.hpp>
 
 BPW_NAMESPACE_BEGIN
 
@@ -12,7 +14,6 @@ struct code_planes;  // not every field has a rule
 
 // 256 codes in one plane.
 template <int Width, int Run>
-    requires(Width < 8)
 struct code_planes<field<256, part<Width, plane<Width, Run>>>> {
     using order = plane_order<Width, Run>;
     template <int Step, class A, class T>
@@ -60,14 +61,111 @@ struct code_planes<field<256, part<Width, plane<Width, Run>>, part<High, plane<H
     }
 };
 
-// Blocks of 32 with 16 bytes of nibbles; a step takes the nibbles of four blocks.
-template <>
-struct code_planes<field<32, part<4, plane<4, 16>>>> {
-    using order = plane_order<4, 16>;
+// Blocks of less than 256 weights: a vector takes the codes of several, one behind the other.
+template <int Count, int Width, int Run>
+    requires(Count<256 && Count * Width % 128 == 0 && Width> 1)
+struct code_planes<field<Count, part<Width, plane<Width, Run>>>> {
+    using order = plane_order<Width, Run>;
+    static constexpr auto block_bytes = std::size_t{Count} * Width / 8;
+
+    // The 64 bytes whose slots step `Step` is one of.
+    template <int Step, class A, class T>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> bytes(const tile_ref<T>& tile) noexcept {
+        constexpr auto first = std::size_t{Step} / (8 / Width) * 64 / block_bytes;
+        return simd::load_pieces<block_bytes, tile_ref<T>::stride, A>(tile.block(first).bytes +
+                                                                      T::q.low.rule.byte);
+    }
     template <int Step, class A, class T>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
-        const auto* const p = tile.block(4 * (Step / 2)).bytes + T::q.low.rule.byte;
-        return simd::strided16<A>(p, tile_ref<T>::stride).template field<4, 4 * (Step % 2)>();
+        return bytes<Step, A>(tile).template field<Width, Width*(Step % (8 / Width))>();
+    }
+};
+
+// One slot for each 32 of 128 weights, the first in the top bits.
+template <>
+struct code_planes<field<128, part<2, i2_s::top_bits_first>>> {
+    using order = plane_order<2, 32>;
+    template <int Step, class A, class T>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
+        return simd::load_pieces<32, tile_ref<T>::stride, A>(tile.block().bytes)
+            .template field<2, 6 - 2 * Step>();
+    }
+};
+
+// Two blocks of 128 bits. A step takes one bit of each of the 32 bytes and then the bit four above.
+template <>
+struct code_planes<field<128, part<1, plane<1>>>> {
+    struct order {
+        [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
+            return 8 * (lane % 32) + step + 4 * (lane / 32);
+        }
+    };
+    template <int Step, class A, class T>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
+        constexpr auto next = tile_ref<T>::stride;
+        const auto bytes =
+            simd::load_quarters<A>(tile.block().bytes + T::q.low.rule.byte, {0, next, 0, next});
+        constexpr int low = Step;
+        constexpr int high = Step + 4;
+        return simd::fields_of_octets<1, low, low, low, low, high, high, high, high>(bytes);
+    }
+};
+
+// Blocks of 32 with 16 bytes of nibbles and, in front of these, upper bits.
+struct nibbles_with_upper_bits {
+    using low = code_planes<field<32, part<4, plane<4, 16>>>>;
+    using order = typename low::order;
+
+    // 16 bytes of each of the four blocks from the upper bits on.
+    template <int Step, class A, class T>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> upper_bytes(const tile_ref<T>& tile) noexcept {
+        constexpr auto at = T::q.high.low.rule.byte;
+        static_assert(at + 16 <= sizeof(typename T::block));
+        return simd::load_pieces<16, tile_ref<T>::stride, A>(tile.block(4 * (Step / 2)).bytes + at);
+    }
+};
+
+// A string of 32 fifth bits.
+template <>
+struct code_planes<field<32, part<4, plane<4, 16>>, part<1, plane<1>>>> : nibbles_with_upper_bits {
+    static constexpr auto bit_of_lane = [] {
+        std::array<std::uint8_t, 64> out{};
+        for (std::size_t i = 0; i < 64; ++i) out[i] = static_cast<std::uint8_t>(1 << i % 8);
+        return out;
+    }();
+    template <int Step>
+    static constexpr auto byte_of_lane = [] {
+        std::array<std::uint8_t, 64> out{};
+        for (std::size_t i = 0; i < 64; ++i) {
+            out[i] = static_cast<std::uint8_t>(2 * (Step % 2) + i % 16 / 8);
+        }
+        return out;
+    }();
+
+    template <int Step, class A, class T>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
+        const auto string = simd::shuffle_quarters(upper_bytes<Step, A>(tile), byte_of_lane<Step>);
+        return low::template codes<Step, A>(tile) | simd::where_bit<16>(string, bit_of_lane);
+    }
+};
+
+// Four pairs of upper bits in each of eight bytes.
+template <>
+struct code_planes<field<32, part<4, plane<4, 16>>, part<2, q6_0::high_bits>>>
+    : nibbles_with_upper_bits {
+    static constexpr auto byte_of_lane = [] {
+        std::array<std::uint8_t, 64> out{};
+        for (std::size_t i = 0; i < 64; ++i) out[i] = static_cast<std::uint8_t>(i % 8);
+        return out;
+    }();
+
+    template <int Step, class A, class T>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
+        const auto pairs = simd::shuffle_quarters(upper_bytes<Step, A>(tile), byte_of_lane);
+        constexpr int a = 2 * (Step % 2);
+        constexpr int b = a + 4;
+        return low::template codes<Step, A>(tile) |
+               simd::fields_of_octets<2, a, b, a, b, a, b, a, b>(pairs).template shifted_left<4>();
     }
 };
 

@@ -6,6 +6,7 @@
 #include <bpw/formats/lattice.hpp>
 #include <bpw/formats/trellis.hpp>
 #include <bpw/kernels/unpack/numbers.hpp>
+#include <bpw/simd/strided.hpp>
 
 BPW_NAMESPACE_BEGIN
 
@@ -72,11 +73,97 @@ template <class A, class T>
     return rule_of_scales_t<T>::apply(group_field<A, T, T::s>(block));
 }
 
-// Blocks of 32 with one f16 scale and maybe an f16 offset.
+// The scales of blocks and rows as vectors, for each run of 16 weights of the tile.
 template <class T>
-concept half_scale_per_32 = traits<T>::block_size == 32 && traits<T>::rows == 1 &&
-                            !traits<T>::has_group_scale && std::is_base_of_v<half_block_scale, T> &&
-                            (!traits<T>::has_offset || std::is_base_of_v<half_block_offset, T>);
+inline constexpr std::size_t tile_blocks = tile_weights / std::size_t{traits<T>::block_size};
+
+template <class A, class T, const auto& Half>
+[[nodiscard]] BPW_INLINE simd::float16<A> halves_of_blocks(const tile_ref<T>& tile) noexcept {
+    return simd::strided_halves<tile_ref<T>::stride, tile_blocks<T>, A>(tile.block().bytes +
+                                                                        Half.low.rule.byte);
+}
+
+// Powers of two 2^(e - 128) from bytes e, as e8m0_half_to_float() has them.
+template <class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> from_e8m0_half(const simd::int16x<A>& e) noexcept {
+    const auto normal = (e + -1).template shifted_left<23>();
+    const auto small = (e + 1).template shifted_left<21>();  // e = 0, 1: subnormals
+    return simd::select_less(e, 2, small, normal).as_float();
+}
+
+template <class A, class T>
+[[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
+                                                         const half_block_scale*) noexcept {
+    return halves_of_blocks<A, T, T::d>(tile);
+}
+template <class A, class T, int Divisor>
+    requires std::is_same_v<const decltype(half_at(0)), decltype(T::d)>
+[[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
+                                                         const odd_scales<Divisor>*) noexcept {
+    return halves_of_blocks<A, T, T::d>(tile) * simd::float16<A>::all(1.0f / Divisor);
+}
+template <class A, class T>
+[[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
+                                                         const half_row_scale*) noexcept {
+    return simd::strided_halves<2, 1, A>(tile.block().header);
+}
+template <class A, class T>
+[[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
+                                                         const mxfp4*) noexcept {
+    return from_e8m0_half<A>(simd::strided_bytes<tile_ref<T>::stride, tile_blocks<T>, A>(
+        tile.block().bytes + T::e.low.rule.byte));
+}
+// One scale for the block or the row, read as the type says.
+template <class A, class T>
+[[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
+                                                         const void*) noexcept {
+    return simd::float16<A>::all(T::block_scale(tile.block()));
+}
+
+// Types whose scales and offsets are vectors: those of the block or the row alone, or with a scale
+// for each group.
+template <class T>
+concept plain_scales =
+    traits<T>::rows == 1 && !traits<T>::has_group_scale &&
+    (traits<T>::block_size == 256 || std::is_base_of_v<half_block_scale, T> ||
+     std::is_base_of_v<half_row_scale, T> || std::is_base_of_v<float_row_scale, T> ||
+     std::is_base_of_v<mxfp4, T>)&&(!traits<T>::has_offset ||
+                                    std::is_base_of_v<half_block_offset, T>);
+template <class T>
+concept fast_scales = vector_scales<T> || plain_scales<T>;
+
+// The scale of each run of 16 weights of a full tile.
+template <class A, class T>
+    requires fast_scales<T>
+[[nodiscard]] BPW_INLINE simd::float16<A> scale_vector(const tile_ref<T>& tile) noexcept {
+    const auto scale = block_scale_of<A>(tile, static_cast<const T*>(nullptr));
+    if constexpr (vector_scales<T>)
+        return scale * group_scales<A, T>(tile.block().bytes).to_float();
+    else
+        return scale;
+}
+
+// What is added to the weights of each run of 16; zero for types without offsets. The lanes of
+// Unpack may lack a `step` that shifted groups add.
+template <class Unpack, class A, class T>
+    requires fast_scales<T>
+[[nodiscard]] BPW_INLINE simd::float16<A> offset_vector(const tile_ref<T>& tile,
+                                                        const simd::float16<A>& scale) noexcept {
+    using lanes = simd::float16<A>;
+    const auto* const bytes = tile.block().bytes;
+    if constexpr (requires { Unpack::step; }) {
+        const auto shift = group_field<A, T, T::shift>(bytes).to_float();
+        return scale * (shift * lanes::all(static_cast<float>(Unpack::step)));
+    } else if constexpr (has_group_offset<T>) {
+        // A minimum: -dmin m.
+        const auto dmin = halves_of_blocks<A, T, T::dmin>(tile);
+        return (lanes::zero() - dmin) * group_field<A, T, T::m>(bytes).to_float();
+    } else if constexpr (traits<T>::has_offset) {
+        return halves_of_blocks<A, T, T::m>(tile);
+    } else {
+        return lanes::zero();
+    }
+}
 
 }  // namespace detail
 

@@ -1,0 +1,399 @@
+// Bytes and numbers that lie at fixed distances, and bytes moved within quarters of 16.
+//
+// Blocks put their scales between their codes. Where the codes of several blocks fill a vector, or
+// one number of each of several blocks is wanted, these load them.
+#pragma once
+
+#include <bpw/simd/vector64.hpp>
+
+#include <cstring>
+
+BPW_NAMESPACE_BEGIN
+
+namespace simd {
+
+/// Where the four quarters of 64 bytes are read from.
+using quarter_offsets = std::array<std::size_t, 4>;
+
+namespace detail {
+
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> load_quarters(const std::uint8_t* p, const quarter_offsets& at,
+                                                  xsimd::generic) noexcept {
+    if constexpr (u8_batch<A>::size == 16) {
+        return bytes64<A>::make(
+            [&](std::size_t i) { return u8_batch<A>::load_unaligned(p + at[i]); });
+    } else {
+        std::uint8_t all[64];
+        for (std::size_t i = 0; i < 4; ++i) std::memcpy(all + 16 * i, p + at[i], 16);
+        return bytes64<A>::load(all);
+    }
+}
+#if XSIMD_WITH_AVX2
+[[nodiscard]] BPW_INLINE __m256i load_halves_256(const std::uint8_t* low,
+                                                 const std::uint8_t* high) noexcept {
+    return _mm256_inserti128_si256(
+        _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(low))),
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(high)), 1);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> load_quarters(const std::uint8_t* p, const quarter_offsets& at,
+                                                  xsimd::avx2) noexcept {
+    return {{load_halves_256(p + at[0], p + at[1]), load_halves_256(p + at[2], p + at[3])}};
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> load_quarters(const std::uint8_t* p, const quarter_offsets& at,
+                                                  xsimd::avx512bw) noexcept {
+    const auto ymm = [&](std::size_t i) {
+        return at[i + 1] == at[i] + 16
+                   ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + at[i]))
+                   : load_halves_256(p + at[i], p + at[i + 1]);
+    };
+    return {{_mm512_maskz_inserti64x4(every_pair, _mm512_castsi256_si512(ymm(0)), ymm(2), 1)}};
+}
+#endif
+
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shuffle_quarters(const bytes64<A>& x,
+                                                     const std::array<std::uint8_t, 64>& from,
+                                                     xsimd::generic) noexcept {
+    std::uint8_t in[64], out[64];
+    x.store(in);
+    for (std::size_t i = 0; i < 64; ++i) {
+        out[i] = from[i] < 128 ? in[i / 16 * 16 + from[i] % 16] : std::uint8_t{0};
+    }
+    return bytes64<A>::load(out);
+}
+#if XSIMD_WITH_SSSE3
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shuffle_quarters(const bytes64<A>& x,
+                                                     const std::array<std::uint8_t, 64>& from,
+                                                     xsimd::ssse3) noexcept {
+    const auto index = bytes64<A>::load(from.data());
+    return bytes64<A>::make([&](std::size_t i) { return _mm_shuffle_epi8(x.v[i], index.v[i]); });
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shuffle_quarters(const bytes64<A>& x,
+                                                     const std::array<std::uint8_t, 64>& from,
+                                                     xsimd::avx2) noexcept {
+    const auto index = bytes64<A>::load(from.data());
+    return bytes64<A>::make([&](std::size_t i) { return _mm256_shuffle_epi8(x.v[i], index.v[i]); });
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shuffle_quarters(const bytes64<A>& x,
+                                                     const std::array<std::uint8_t, 64>& from,
+                                                     xsimd::avx512bw) noexcept {
+    return {{_mm512_shuffle_epi8(x.v[0], _mm512_loadu_si512(from.data()))}};
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shuffle_quarters(const bytes64<A>& x,
+                                                     const std::array<std::uint8_t, 64>& from,
+                                                     xsimd::neon64) noexcept {
+    const auto index = bytes64<A>::load(from.data());
+    return bytes64<A>::make([&](std::size_t i) { return vqtbl1q_u8(x.v[i], index.v[i]); });
+}
+#endif
+
+template <int Value, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> where_on(const u8_batch<A>& x, const u8_batch<A>& bits,
+                                              xsimd::generic) noexcept {
+    constexpr auto size = u8_batch<A>::size;
+    std::uint8_t a[size], b[size];
+    x.store_unaligned(a);
+    bits.store_unaligned(b);
+    for (std::size_t i = 0; i < size; ++i) a[i] = (a[i] & b[i]) != 0 ? Value : 0;
+    return u8_batch<A>::load_unaligned(a);
+}
+#if XSIMD_WITH_SSE2
+template <int Value, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> where_on(const u8_batch<A>& x, const u8_batch<A>& bits,
+                                              xsimd::sse2) noexcept {
+    return _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(x, bits), bits), _mm_set1_epi8(Value));
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <int Value, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> where_on(const u8_batch<A>& x, const u8_batch<A>& bits,
+                                              xsimd::avx2) noexcept {
+    return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(x, bits), bits),
+                            _mm256_set1_epi8(Value));
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <int Value, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> where_on(const u8_batch<A>& x, const u8_batch<A>& bits,
+                                              xsimd::avx512bw) noexcept {
+    return _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(x, bits), _mm512_set1_epi8(Value));
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <int Value, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> where_on(const u8_batch<A>& x, const u8_batch<A>& bits,
+                                              xsimd::neon64) noexcept {
+    return vandq_u8(vtstq_u8(x, bits), vdupq_n_u8(Value));
+}
+#endif
+
+using octet_shifts = std::array<int, 8>;
+
+// Bits of each octet from its own bit on, not yet masked: bits of the byte above come in behind.
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shift_octets(const bytes64<A>& x, const octet_shifts& by,
+                                                 xsimd::generic) noexcept {
+    std::uint8_t all[64];
+    x.store(all);
+    for (std::size_t i = 0; i < 64; ++i) all[i] = static_cast<std::uint8_t>(all[i] >> by[i / 8]);
+    return bytes64<A>::load(all);
+}
+#if XSIMD_WITH_SSE2
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shift_octets(const bytes64<A>& x, const octet_shifts& by,
+                                                 xsimd::sse2) noexcept {
+    return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
+        const __m128i low = _mm_srli_epi64(x.v[i], by[2 * i]);
+        if (by[2 * i] == by[2 * i + 1]) return low;
+        const __m128i high = _mm_srli_epi64(x.v[i], by[2 * i + 1]);
+        return _mm_castpd_si128(_mm_move_sd(_mm_castsi128_pd(high), _mm_castsi128_pd(low)));
+    });
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shift_octets(const bytes64<A>& x, const octet_shifts& by,
+                                                 xsimd::avx2) noexcept {
+    return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
+        const auto* const shift = &by[4 * i];
+        return _mm256_srlv_epi64(x.v[i],
+                                 _mm256_setr_epi64x(shift[0], shift[1], shift[2], shift[3]));
+    });
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shift_octets(const bytes64<A>& x, const octet_shifts& by,
+                                                 xsimd::avx512bw) noexcept {
+    const __m512i counts =
+        _mm512_setr_epi64(by[0], by[1], by[2], by[3], by[4], by[5], by[6], by[7]);
+    return {{_mm512_maskz_srlv_epi64(every_pair, x.v[0], counts)}};
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shift_octets(const bytes64<A>& x, const octet_shifts& by,
+                                                 xsimd::neon64) noexcept {
+    return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
+        const auto counts = vcombine_s8(vdup_n_s8(static_cast<std::int8_t>(-by[2 * i])),
+                                        vdup_n_s8(static_cast<std::int8_t>(-by[2 * i + 1])));
+        return vshlq_u8(x.v[i], counts);
+    });
+}
+#endif
+
+// Sixteen numbers of `Bytes` bytes in lanes of `Lane` bytes, `Count` of them at `Stride` and each
+// in 16 / Count lanes: which bytes of which windows of 64 they are.
+template <std::size_t Lane, std::size_t Bytes, std::size_t Stride, std::size_t Count>
+struct window_plan {
+    static constexpr std::size_t extent = Stride * (Count - 1) + Bytes;
+    static constexpr std::size_t per_window = (64 - Bytes) / Stride + 1;
+    static constexpr std::size_t windows = (Count + per_window - 1) / per_window;
+    // The last window ends with the last number, so that nothing behind it is read.
+    static constexpr std::size_t start(std::size_t window) {
+        const auto from = window * per_window * Stride;
+        return window + 1 == windows && extent >= 64 ? extent - 64 : from;
+    }
+    struct permutation {
+        alignas(64) std::array<std::uint8_t, 64> from{};
+        std::uint64_t mask = 0;
+    };
+    template <std::size_t Window>
+    static constexpr permutation of = [] {
+        permutation out{};
+        for (std::size_t i = 0; i < 16; ++i) {
+            const auto n = i * Count / 16;
+            if (n / per_window != Window) continue;
+            for (std::size_t b = 0; b < Bytes; ++b) {
+                out.from[Lane * i + b] = static_cast<std::uint8_t>(Stride * n + b - start(Window));
+                out.mask |= std::uint64_t{1} << (Lane * i + b);
+            }
+        }
+        return out;
+    }();
+    // Readable bytes where the numbers span less than a window.
+    static constexpr std::uint64_t readable =
+        extent >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << extent) - 1;
+};
+
+#if XSIMD_WITH_AVX512VBMI
+template <class Plan>
+[[nodiscard]] BPW_INLINE __m512i permute_windows(const std::uint8_t* p) noexcept {
+    const auto window = [&]<std::size_t Window>() {
+        const auto* const from = p + Plan::start(Window);
+        return Plan::extent >= 64 ? _mm512_loadu_si512(from)
+                                  : _mm512_maskz_loadu_epi8(Plan::readable, from);
+    };
+    __m512i out = _mm512_maskz_permutexvar_epi8(Plan::template of<0>.mask,
+                                                _mm512_load_si512(Plan::template of<0>.from.data()),
+                                                window.template operator()<0>());
+    [&]<std::size_t... Window>(std::index_sequence<Window...>) {
+        ((out = _mm512_mask_permutexvar_epi8(
+              out, Plan::template of<Window + 1>.mask,
+              _mm512_load_si512(Plan::template of<Window + 1>.from.data()),
+              window.template operator()<Window + 1>())),
+         ...);
+    }
+    (std::make_index_sequence<Plan::windows - 1>{});
+    return out;
+}
+#endif
+
+template <std::size_t Stride, std::size_t Count, class A>
+[[nodiscard]] BPW_INLINE float16<A> strided_halves(const std::uint8_t* p, xsimd::generic) noexcept {
+    std::uint16_t bits[16];
+    for (std::size_t i = 0; i < 16; ++i) {
+        const auto* const at = p + Stride * (i * Count / 16);
+        bits[i] = static_cast<std::uint16_t>(at[0] | at[1] << 8);
+    }
+    return from_halves<A>(bits);
+}
+#if XSIMD_WITH_AVX2 && defined(__F16C__)
+template <std::size_t Stride, std::size_t Count, class A>
+[[nodiscard]] BPW_INLINE float16<A> strided_halves(const std::uint8_t* p, xsimd::avx2) noexcept {
+    const auto at = [&](std::size_t i) {
+        std::int16_t half = 0;
+        if (i < Count) std::memcpy(&half, p + Stride * i, 2);
+        return half;
+    };
+    const __m256 few =
+        _mm256_cvtph_ps(_mm_setr_epi16(at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)));
+    const auto spread_from = [&](int first) {
+        constexpr int count = static_cast<int>(Count);
+        const auto of = [&](int lane) { return (first + lane) * count / 16; };
+        return _mm256_permutevar8x32_ps(
+            few, _mm256_setr_epi32(of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7)));
+    };
+    return {{spread_from(0), spread_from(8)}};
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <std::size_t Stride, std::size_t Count, class A>
+[[nodiscard]] BPW_INLINE float16<A> strided_halves(const std::uint8_t* p,
+                                                   xsimd::avx512bw) noexcept {
+    if constexpr (Count == 1) {
+        std::int16_t half = 0;
+        std::memcpy(&half, p, 2);
+        return {{_mm512_maskz_cvtph_ps(every_lane, _mm256_set1_epi16(half))}};
+    } else {
+#if XSIMD_WITH_AVX512VBMI
+        const __m512i halves = permute_windows<window_plan<2, 2, Stride, Count>>(p);
+        return {{_mm512_maskz_cvtph_ps(every_lane,
+                                       _mm512_maskz_extracti64x4_epi64(every_pair, halves, 0))}};
+#else
+        const auto few = strided_halves<Stride, Count, xsimd::fma3<xsimd::avx2>>(p, xsimd::avx2{});
+        return {{_mm512_insertf32x8(_mm512_castps256_ps512(few.v[0]), few.v[1], 1)}};
+#endif
+    }
+}
+#endif
+
+template <std::size_t Stride, std::size_t Count, class A>
+[[nodiscard]] BPW_INLINE int16x<A> strided_bytes(const std::uint8_t* p, xsimd::generic) noexcept {
+    std::int32_t out[16];
+    for (std::size_t i = 0; i < 16; ++i) out[i] = p[Stride * (i * Count / 16)];
+    return int16x<A>::load(out);
+}
+#if XSIMD_WITH_AVX2
+template <std::size_t Stride, std::size_t Count, class A>
+[[nodiscard]] BPW_INLINE int16x<A> strided_bytes(const std::uint8_t* p, xsimd::avx2) noexcept {
+    const auto at = [&](std::size_t i) { return static_cast<char>(p[Stride * (i * Count / 16)]); };
+    const __m128i bytes = _mm_setr_epi8(at(0), at(2), at(4), at(6), at(8), at(10), at(12), at(14),
+                                        0, 0, 0, 0, 0, 0, 0, 0);
+    static_assert(Count <= 8);
+    const __m128i twice = _mm_unpacklo_epi8(bytes, bytes);
+    return {{_mm256_cvtepu8_epi32(twice), _mm256_cvtepu8_epi32(_mm_srli_si128(twice, 8))}};
+}
+#endif
+#if XSIMD_WITH_AVX512VBMI
+template <std::size_t Stride, std::size_t Count, class A>
+[[nodiscard]] BPW_INLINE int16x<A> strided_bytes(const std::uint8_t* p,
+                                                 xsimd::avx512vbmi) noexcept {
+    return {{permute_windows<window_plan<4, 1, Stride, Count>>(p)}};
+}
+#elif XSIMD_WITH_AVX512BW
+template <std::size_t Stride, std::size_t Count, class A>
+[[nodiscard]] BPW_INLINE int16x<A> strided_bytes(const std::uint8_t* p, xsimd::avx512bw) noexcept {
+    const auto few = strided_bytes<Stride, Count, xsimd::fma3<xsimd::avx2>>(p, xsimd::avx2{});
+    return {{_mm512_inserti32x8(_mm512_castsi256_si512(few.v[0]), few.v[1], 1)}};
+}
+#endif
+
+}  // namespace detail
+
+/// 64 bytes out of four runs of 16, at p + at[0] ... p + at[3].
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> load_quarters(const std::uint8_t* p,
+                                                  const quarter_offsets& at) noexcept {
+    return detail::load_quarters<A>(p, at, A{});
+}
+
+/// 64 bytes out of pieces of `Piece` bytes (16, 32 or 64), `Stride` from one to the next.
+template <std::size_t Piece, std::size_t Stride, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> load_pieces(const std::uint8_t* p) noexcept {
+    static_assert(Piece == 16 || Piece == 32 || Piece == 64);
+    if constexpr (Piece == 64 || Stride == Piece) {
+        return bytes64<A>::load(p);
+    } else {
+        constexpr auto at = [](std::size_t i) { return 16 * i / Piece * Stride + 16 * i % Piece; };
+        return load_quarters<A>(p, {at(0), at(1), at(2), at(3)});
+    }
+}
+
+/// Byte i is byte from[i] of its own run of 16 of x; zero where from[i] is 128.
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shuffle_quarters(
+    const bytes64<A>& x, const std::array<std::uint8_t, 64>& from) noexcept {
+    return detail::shuffle_quarters<A>(x, from, A{});
+}
+
+/// `Value` where the one bit of `bit[i]` is set in byte i of x, else zero.
+template <int Value, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> where_bit(const bytes64<A>& x,
+                                              const std::array<std::uint8_t, 64>& bit) noexcept {
+    const auto bits = bytes64<A>::load(bit.data());
+    return bytes64<A>::make(
+        [&](std::size_t i) { return detail::where_on<Value, A>(x.v[i], bits.v[i], A{}); });
+}
+
+/// Bits From[i] ... From[i] + Width - 1 of every byte of octet i.
+template <int Width, int... From, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> fields_of_octets(const bytes64<A>& x) noexcept {
+    static_assert(sizeof...(From) == 8);
+    const auto shifted = detail::shift_octets<A>(x, {From...}, A{});
+    const u8_batch<A> mask(static_cast<std::uint8_t>((1 << Width) - 1));
+    return bytes64<A>::make([&](std::size_t i) { return shifted.v[i] & mask; });
+}
+
+/// `Count` (1, 2, 4 or 8) IEEE halves at p, p + Stride, ..., each in 16 / Count neighbouring lanes.
+template <std::size_t Stride, std::size_t Count, class A>
+[[nodiscard]] BPW_INLINE float16<A> strided_halves(const std::uint8_t* p) noexcept {
+    static_assert(Count == 1 || Count == 2 || Count == 4 || Count == 8);
+    return detail::strided_halves<Stride, Count, A>(p, A{});
+}
+
+/// `Count` (1, 2, 4 or 8) bytes at p, p + Stride, ..., each in 16 / Count neighbouring lanes.
+template <std::size_t Stride, std::size_t Count, class A>
+[[nodiscard]] BPW_INLINE int16x<A> strided_bytes(const std::uint8_t* p) noexcept {
+    static_assert(Count == 1 || Count == 2 || Count == 4 || Count == 8);
+    return detail::strided_bytes<Stride, Count, A>(p, A{});
+}
+
+}  // namespace simd
+
+BPW_NAMESPACE_END
