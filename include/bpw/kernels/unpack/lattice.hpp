@@ -1,47 +1,104 @@
-// Lanes from the lattice codebooks, an octet of weights at a time.
+// Lanes from the lattice codebooks, four weights in a pair of bytes.
+//
+// The weights of a quad lie in the four nibbles of two bytes: first byte, high nibble; second,
+// high; first, low; second, low. A nibble holds the code of a level and the weight's sign, each
+// where it need not be moved: the sign of the four nibbles is bit 6, 7, 0 and 1. One lookup in a
+// table of 16 then gives the lane. Codebooks of three levels have both codes of a nibble pair in
+// one byte.
 #pragma once
 
 #include <bpw/formats/lattice.hpp>
-#include <bpw/kernels/unpack/tile.hpp>
-#include <cstring>
+#include <bpw/kernels/unpack/numbers.hpp>
+#include <bpw/simd/lookup.hpp>
 
 BPW_NAMESPACE_BEGIN
 
 namespace detail {
 
-// The entries of a codebook as eight (or four) bytes, each raised by `Bias`.
-template <class Codebook, int Bias>
-inline constexpr auto packed_entries = [] {
-    using word = std::conditional_t<Codebook::length == 8, std::uint64_t, std::uint32_t>;
-    std::array<word, std::size_t{Codebook::entries}> out{};
+/// Lane l of every step belongs to quad l.
+struct lane_per_quad_order {
+    [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
+        return 4 * lane + step;
+    }
+};
+
+// Where the code and the sign of weight k of a quad lie in its byte.
+struct nibble_layout {
+    std::array<int, 3> code;
+    int sign;
+};
+template <std::size_t Levels>
+inline constexpr std::array<nibble_layout, 4> nibble_layouts = [] {
+    if constexpr (Levels <= 4)
+        return std::array<nibble_layout, 4>{
+            {{{4, 7, 7}, 6}, {{5, 6, 6}, 7}, {{1, 2, 2}, 0}, {{0, 3, 3}, 1}}};
+    else
+        return std::array<nibble_layout, 4>{
+            {{{4, 5, 7}, 6}, {{4, 5, 6}, 7}, {{1, 2, 3}, 0}, {{0, 2, 3}, 1}}};
+}();
+
+template <std::size_t Levels>
+inline constexpr int code_bits = Levels <= 4 ? 2 : 3;
+
+// The bits of the byte with weights 0 and 2 (Which = 0), or 1 and 3, that are codes.
+template <std::size_t Levels>
+[[nodiscard]] constexpr std::uint8_t code_mask(std::size_t which) noexcept {
+    int mask = 0;
+    for (std::size_t k = which; k < 4; k += 2) {
+        for (const int bit : nibble_layouts<Levels>[k].code) mask |= 1 << bit;
+    }
+    return static_cast<std::uint8_t>(mask);
+}
+
+// The codes of an octet's or quad's weights, where the lanes want them: a byte per quad, or two.
+template <class Codebook>
+inline constexpr auto packed_codes = [] {
+    constexpr auto levels = Codebook::levels.size();
+    std::array<std::uint16_t, std::size_t{Codebook::entries}> out{};
     for (std::size_t e = 0; e < out.size(); ++e) {
         for (std::size_t k = 0; k < std::size_t{Codebook::length}; ++k) {
-            out[e] |= static_cast<word>(lattice::grid<Codebook>[e][k] + Bias) << 8 * k;
+            std::size_t code = 0;
+            while (Codebook::levels[code] != lattice::grid<Codebook>[e][k]) ++code;
+            const auto byte = Codebook::length == 8 ? k / 4 : k % 2;
+            for (std::size_t bit = 0; bit < std::size_t{code_bits<levels>}; ++bit) {
+                const auto at = nibble_layouts<levels>[k % 4].code[bit];
+                out[e] = static_cast<std::uint16_t>(
+                    out[e] | (code >> bit & 1) << (8 * byte + static_cast<std::size_t>(at)));
+            }
         }
     }
     return out;
 }();
 
-// For every byte of sign bits eight bytes, 255 where the bit is set.
-inline constexpr auto sign_masks = [] {
-    std::array<std::uint64_t, 256> out{};
-    for (std::size_t bits = 0; bits < 256; ++bits) {
-        for (std::size_t k = 0; k < 8; ++k) {
-            if ((bits >> k & 1) != 0) out[bits] |= std::uint64_t{255} << 8 * k;
+// Every entry twice in a word.
+template <class Codebook>
+inline constexpr auto codes_of_octets = [] {
+    std::array<std::uint32_t, std::size_t{Codebook::entries}> out{};
+    for (std::size_t e = 0; e < out.size(); ++e) out[e] = packed_codes<Codebook>[e] * 0x10001u;
+    return out;
+}();
+template <class Codebook>
+inline constexpr auto codes_of_quads =
+    simd::pair_table<std::size_t{Codebook::entries}>::make(packed_codes<Codebook>);
+
+// What a nibble means; f(level, negative) is the lane.
+template <class Codebook, class F>
+[[nodiscard]] constexpr std::array<simd::nibble_table, 4> nibble_tables(F f) {
+    constexpr auto levels = Codebook::levels.size();
+    std::array<simd::nibble_table, 4> out{};
+    for (std::size_t k = 0; k < 4; ++k) {
+        const auto& layout = nibble_layouts<levels>[k];
+        for (unsigned nibble = 0; nibble < 16; ++nibble) {
+            std::size_t code = 0;
+            for (std::size_t bit = 0; bit < std::size_t{code_bits<levels>}; ++bit) {
+                code |= std::size_t{nibble >> layout.code[bit] % 4 & 1} << bit;
+            }
+            if (code >= levels) continue;
+            const bool negative = (nibble >> layout.sign % 4 & 1) != 0;
+            out[k].set(nibble, static_cast<std::uint8_t>(f(Codebook::levels[code], negative)));
         }
     }
     return out;
-}();
-
-// The sign bits of octet `o`.
-template <class T>
-[[nodiscard]] inline std::uint32_t signs_of(const block_ref<T>& b, int o) noexcept {
-    if constexpr (requires { T::signs; }) {
-        return read_bits(b.bytes, T::signs.low.rule.bit(0, 8 * o), 8);
-    } else {
-        const auto stored = b.get(T::signs7, o);
-        return stored | static_cast<std::uint32_t>(std::popcount(stored) & 1) << 7;
-    }
 }
 
 // Codebooks of magnitudes with signs of their own.
@@ -51,36 +108,132 @@ concept signed_lattice_codes = traits<T>::rows == 1 && requires {
     requires std::is_base_of_v<signed_lattice<typename T::codebook>, T>;
 };
 
+template <class T>
+inline constexpr auto sign_plan = [] {
+    if constexpr (requires { T::signs; }) {
+        return simd::word_plan::make(8, sizeof(typename T::block),
+                                     [](int o) { return T::signs.low.rule.bit(0, 8 * o); });
+    } else {
+        return simd::word_plan::make(7, sizeof(typename T::block),
+                                     [](int o) { return T::signs7.low.rule.bit(0, o); });
+    }
+}();
+
+// The signs of each quad where the nibbles want them.
+template <class T, class A>
+[[nodiscard]] BPW_INLINE simd::bytes64<A> quad_signs(const std::uint8_t* block) noexcept {
+    auto octets = simd::gather_words<A, sign_plan<T>, true>(block);
+    if constexpr (!requires { T::signs; }) {
+        const auto complete = simd::with_parity<A>(octets.as_bytes());
+        octets = simd::words32<A>::make(
+            [&](std::size_t i) { return xsimd::bitwise_cast<std::uint16_t>(complete.v[i]); });
+    }
+    return simd::rotate_twins<A>(octets);
+}
+
+// The indices of 32 octets.
+template <class A, const auto& Field, std::size_t BlockBytes>
+[[nodiscard]] BPW_INLINE simd::words32<A> octet_numbers(const std::uint8_t* block) noexcept {
+    using part = std::remove_cvref_t<decltype(Field.low)>;
+    static constexpr auto plan = simd::word_plan::make(
+        part::width, BlockBytes, [](int n) { return Field.low.rule.bit(0, n); });
+    const auto low = simd::gather_words<A, plan>(block);
+    if constexpr (requires { Field.high; }) {
+        return low | octet_numbers<A, upper_parts<Field>, BlockBytes>(block)
+                         .template shifted_left<part::width>();
+    } else {
+        return low;
+    }
+}
+
+// The two bytes of each quad, with the signs in.
+template <class T, class A>
+[[nodiscard]] BPW_INLINE std::array<simd::bytes64<A>, 2> signed_quads(
+    const std::uint8_t* block, const simd::bytes64<A>& signs) noexcept {
+    using codebook = typename T::codebook;
+    constexpr auto levels = codebook::levels.size();
+    std::array<simd::bytes64<A>, 2> codes;
+    if constexpr (codebook::length == 8) {
+        const auto index = octet_numbers<A, T::index, sizeof(typename T::block)>(block);
+        codes[0] = codes[1] = simd::lookup_words<A>(codes_of_octets<codebook>.data(), index);
+    } else {
+        const auto index = simd::bytes64<A>::load(block + T::index.low.rule.byte);
+        const std::uint8_t* upper = nullptr;
+        if constexpr (requires { T::index.high; }) upper = block + T::index.high.low.rule.byte;
+        codes = simd::lookup_pairs(codes_of_quads<codebook>, index, upper);
+    }
+    constexpr auto first = code_mask<levels>(0);
+    constexpr auto second = code_mask<levels>(1);
+    return {simd::select_bits<A>(first, codes[0], signs),
+            simd::select_bits<A>(second, codes[1], signs)};
+}
+
+// Codebooks of -1, 0, 1 that a bit per octet or group shifts.
+template <int OctetsPerShift>
+std::integral_constant<int, OctetsPerShift> octets_per_shift(
+    const shifted_ternary_lattice<OctetsPerShift>*);
+void octets_per_shift(const void*);
+template <class T>
+using octets_per_shift_t = decltype(octets_per_shift(static_cast<const T*>(nullptr)));
+template <class T>
+concept shifted_lattice_codes = traits<T>::rows == 1 && !std::is_void_v<octets_per_shift_t<T>>;
+
+// The eight bits that end with the bit of an octet's shift.
+template <class T>
+inline constexpr auto shift_plan = simd::word_plan::make(8, sizeof(typename T::block), [](int o) {
+    return T::shift.low.rule.bit(0, o / octets_per_shift_t<T>::value) - 7;
+});
+
+// The lanes of a tile out of its quads.
+template <class A>
+[[nodiscard]] BPW_INLINE std::array<simd::bytes64<A>, 4> lanes_of_quads(
+    const std::array<simd::nibble_table, 4>& tables,
+    const std::array<simd::bytes64<A>, 2>& quads) noexcept {
+    return {simd::lookup_nibble<4, A>(tables[0], quads[0]),
+            simd::lookup_nibble<4, A>(tables[1], quads[1]),
+            simd::lookup_nibble<0, A>(tables[2], quads[0]),
+            simd::lookup_nibble<0, A>(tables[3], quads[1])};
+}
+
 }  // namespace detail
 
 template <class T>
-    requires detail::signed_lattice_codes<T>
+    requires(detail::signed_lattice_codes<T> || detail::shifted_lattice_codes<T>)
 struct unpack<T> {
-    using order = natural_order;
-    static constexpr int bias = detail::unsigned_lanes<T>::bias;
-    static constexpr int max = detail::unsigned_lanes<T>::max;
+    using order = detail::lane_per_quad_order;
+    // A power of two, because sums are multiplied with it.
+    static constexpr int bias = 64;
+    static constexpr int max = bias + traits<T>::lanes.max;
 
+    template <class A>
+    [[nodiscard]] BPW_INLINE static std::array<simd::bytes64<A>, 4> tile_lanes(
+        const tile_ref<T>& tile) noexcept {
+        const auto* const block = tile.block().bytes;
+        return detail::lanes_of_quads<A>(tables,
+                                         detail::signed_quads<T, A>(block, signs<A>(block)));
+    }
     template <int Step, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        using codebook = typename T::codebook;
-        constexpr auto& entries = detail::packed_entries<codebook, 0>;
-        constexpr auto biases = std::uint64_t{bias} * 0x0101010101010101u;
-        const auto block = tile.block();
-        alignas(64) std::uint64_t octets[8];
-        for (int i = 0; i < 8; ++i) {
-            const int o = 8 * Step + i;
-            std::uint64_t entry = 0;
-            if constexpr (codebook::length == 8) {
-                entry = entries[block.get(T::index, o)];
-            } else {
-                entry = entries[block.get(T::index, 2 * o)] |
-                        std::uint64_t{entries[block.get(T::index, 2 * o + 1)]} << 32;
-            }
-            // bias + entry or bias - entry in every byte; neither carries into the next.
-            const auto mask = detail::sign_masks[detail::signs_of(block, o)];
-            octets[i] = biases + (entry & ~mask) - (entry & mask);
-        }
-        return simd::bytes64<A>::load(reinterpret_cast<const std::uint8_t*>(octets));
+        return tile_lanes<A>(tile)[Step];
+    }
+
+  private:
+    static constexpr auto tables =
+        detail::nibble_tables<typename T::codebook>([](int level, bool set) {
+            if constexpr (detail::shifted_lattice_codes<T>)
+                return bias + 8 * level + (set ? -1 : 1);
+            else
+                return bias + (set ? -level : level);
+        });
+
+    template <class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> signs(const std::uint8_t* block) noexcept {
+        if constexpr (detail::shifted_lattice_codes<T>)
+            return simd::gather_words<A, detail::shift_plan<T>, true>(block)
+                .filled_by_top_bit()
+                .as_bytes();
+        else
+            return detail::quad_signs<T, A>(block);
     }
 };
 
