@@ -261,7 +261,7 @@ template <std::size_t Stride, std::size_t Count, class A>
         const auto* const at = p + Stride * (i * Count / 16);
         bits[i] = static_cast<std::uint16_t>(at[0] | at[1] << 8);
     }
-    return from_halves<A>(bits);
+    return simd::from_halves<A>(bits);
 }
 #if XSIMD_WITH_AVX2 && defined(__F16C__)
 template <std::size_t Stride, std::size_t Count, class A>
