@@ -202,13 +202,14 @@ struct iq6_k : detail::iqk_format<type_id::iq6_k, 16, type_id::q8_0>,
 
     // Horner's scheme in fused steps. The products of a 6-bit integer and a float are exact in
     // double, so that each step rounds once, to float.
+    static constexpr std::array coefficients{0.0011972f, -0.11218f, 6.2568f, -127.0f};
     static constexpr auto cubic = [] {
         std::array<float, 64> out{};
         for (int u = 0; u < 64; ++u) {
-            float p = 0.0011972f;
-            for (const float c : {-0.11218f, 6.2568f, -127.0f}) {
+            float p = coefficients[0];
+            for (std::size_t i = 1; i < coefficients.size(); ++i) {
                 p = static_cast<float>(static_cast<double>(u) * static_cast<double>(p) +
-                                       static_cast<double>(c));
+                                       static_cast<double>(coefficients[i]));
             }
             out[static_cast<std::size_t>(u)] = p;
         }

@@ -1,7 +1,7 @@
 // Quantized weights to floats.
 #pragma once
 
-#include <bpw/core/matrix.hpp>
+#include <bpw/kernels/decode_tile.hpp>
 
 #include <cstddef>
 #include <span>
@@ -9,11 +9,9 @@
 BPW_NAMESPACE_BEGIN
 
 /// Decodes one row into `out`, which takes cols() floats. No checks.
-template <class T>
+template <class T, class A = native_arch>
 void dequantize_row(const matrix_view<T>& w, std::size_t row, float* out) noexcept {
-    for (std::size_t b = 0; b < w.blocks(); ++b) {
-        decode_block(w.block(row, b), out + b * std::size_t{traits<T>::block_size});
-    }
+    if constexpr (is_quant_format<T>) detail::decode_run<A>(w, row, 0, w.cols(), out);
 }
 
 /// Decodes a matrix into `out`, rows() x cols() floats in row-major order. Error: `size_mismatch`.

@@ -58,7 +58,6 @@ void multiply_rows(const matrix_view<T>& w, std::size_t first, std::size_t rows,
                    vectors<const float> x, float* y, std::size_t y_stride) noexcept {
     using lanes = simd::float16<A>;
     constexpr auto tile = tile_size<T>;
-    constexpr auto block = std::size_t{traits<T>::block_size};
     constexpr auto at_once = std::min<std::size_t>(4, MostVectors);
     alignas(64) float weights[MostRows][tile];
     alignas(64) float rest[at_once][16];
@@ -70,9 +69,7 @@ void multiply_rows(const matrix_view<T>& w, std::size_t first, std::size_t rows,
         const auto n = std::min(tile, w.cols() - at);
         const auto steps = n / 16;
         for (std::size_t k = 0; k < rows; ++k) {
-            for (std::size_t b = 0; b < n / block; ++b) {
-                decode_block(w.block(first + k, at / block + b), weights[k] + b * block);
-            }
+            decode_run<A>(w, first + k, at, n, weights[k]);
             std::fill(weights[k] + n, weights[k] + (n + 15) / 16 * 16, 0.0f);
         }
         // A few vectors with all rows, so that their part of x is read from memory once.

@@ -193,6 +193,11 @@ struct float16 {
         for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = a.v[i] - b.v[i];
         return out;
     }
+    [[nodiscard]] BPW_INLINE friend float16 operator+(const float16& a, const float16& b) noexcept {
+        float16 out;
+        for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = a.v[i] + b.v[i];
+        return out;
+    }
     [[nodiscard]] BPW_INLINE friend float16 operator*(const float16& a, const float16& b) noexcept {
         float16 out;
         for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = a.v[i] * b.v[i];

@@ -30,6 +30,9 @@ struct bytes64 {
         }
         return out;
     }
+    [[nodiscard]] BPW_INLINE static bytes64 all(std::uint8_t x) noexcept {
+        return make([&](std::size_t) { return vector(x); });
+    }
     template <class F>
     [[nodiscard]] BPW_INLINE static bytes64 make(F f) noexcept {
         bytes64 out;

@@ -1,0 +1,180 @@
+// Tiles of weights as floats, through the same unpacking as the products.
+#pragma once
+
+#include <bpw/kernels/integer_tile.hpp>
+#include <bpw/simd/floats.hpp>
+
+#include <cstring>
+
+BPW_NAMESPACE_BEGIN
+
+namespace detail {
+
+// Whether every 16 lanes are 16 consecutive weights.
+template <class Order>
+inline constexpr bool has_natural_runs = [] {
+    for (int lane = 0; lane < 256; ++lane) {
+        const int first = Order::weight(lane / 64, lane % 64 / 16 * 16);
+        if (first % 16 != 0 || Order::weight(lane / 64, lane % 64) != first + lane % 16) {
+            return false;
+        }
+    }
+    return true;
+}();
+
+// The lane of each weight of a tile.
+template <class Order>
+inline constexpr auto lane_of_weight = [] {
+    std::array<std::uint8_t, tile_weights> lanes{};
+    for (int lane = 0; lane < 256; ++lane) {
+        lanes[static_cast<std::size_t>(Order::weight(lane / 64, lane % 64))] =
+            static_cast<std::uint8_t>(lane);
+    }
+    return lanes;
+}();
+
+// Types whose weights are a polynomial of the code, not the integer of products.
+template <class T>
+concept polynomial_codes = requires {
+    T::coefficients;
+    typename unpack<T>::planes::order;
+};
+
+// Full tiles of these types are decoded in vectors; all others, and tiles at the end of a row, by
+// decode_block.
+template <class T>
+concept vector_decoded = has_integer_lanes<T> && traits<T>::rows == 1 &&
+                         (!has_value<T> || polynomial_codes<T>)&&!requires {
+    unpack<T>::is_scalar;
+};
+
+// The integers of a tile before scaling, as floats in the order of the weights: get(run).
+template <class A, class T>
+class tile_values {
+  public:
+    using unpacked = unpack<T>;
+    using lanes = simd::float16<A>;
+
+    BPW_INLINE explicit tile_values(const tile_ref<T>& tile) noexcept {
+        alignas(64) std::uint8_t in_order[tile_weights];
+        constexpr bool natural = has_natural_runs<typename unpacked::order>;
+        auto* const to = natural ? bytes_ : in_order;
+        [&]<int... Step>(std::integer_sequence<int, Step...>) {
+            (signed_lanes<Step>(tile).store(to + 64 * Step), ...);
+        }
+        (std::make_integer_sequence<int, 4>{});
+        if constexpr (!natural) {
+            simd::permute256<lane_of_weight<typename unpacked::order>, A>(in_order, bytes_);
+        }
+        if constexpr (requires { unpacked::step; }) {
+            (group_field<A, T, T::shift>(tile.block().bytes).to_float() *
+             lanes::all(static_cast<float>(unpacked::step)))
+                .store(shift_);
+        }
+    }
+
+    // The sixteen weights of run `Run`.
+    template <int Run>
+    [[nodiscard]] BPW_INLINE lanes get() const noexcept {
+        constexpr auto at = has_natural_runs<typename unpacked::order>
+                                ? lane_of_weight<typename unpacked::order>[16 * Run]
+                                : 16 * Run;
+        auto x = simd::from_signed_bytes<A>(reinterpret_cast<const std::int8_t*>(bytes_ + at));
+        if constexpr (polynomial_codes<T>) {
+            auto sum = lanes::all(T::coefficients[0]);
+            for (std::size_t i = 1; i < T::coefficients.size(); ++i) {
+                auto next = lanes::all(T::coefficients[i]);
+                next.add_product(x, sum);
+                sum = next;
+            }
+            x = sum;
+        }
+        if constexpr (requires { unpacked::step; }) x = x + lanes::all(shift_[Run]);
+        return x;
+    }
+
+  private:
+    template <int Step>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> signed_lanes(
+        const tile_ref<T>& tile) noexcept {
+        if constexpr (polynomial_codes<T>) {
+            return unpacked::planes::template codes<Step, A>(tile);
+        } else {
+            constexpr auto minus_bias = static_cast<std::uint8_t>(-unpacked::bias);
+            return unpacked::template lanes<Step, A>(tile) + simd::bytes64<A>::all(minus_bias);
+        }
+    }
+
+    alignas(64) std::uint8_t bytes_[tile_weights];
+    alignas(64) float shift_[16];
+};
+
+template <class A, class T>
+void decode_full_tile(const tile_ref<T>& tile, float* out) noexcept {
+    using lanes = simd::float16<A>;
+    const tile_values<A, T> values(tile);
+    const auto scales = scales_of<unpack<T>, A>(tile);
+    alignas(64) float scale[16];
+    alignas(64) float offset[16];
+    scales.scale.store(scale);
+    if constexpr (traits<T>::has_offset) scales.offset.store(offset);
+    [&]<int... Run>(std::integer_sequence<int, Run...>) {
+        const auto decode = [&]<int R>(std::integral_constant<int, R>) {
+            auto x = values.template get<R>() * lanes::all(scale[R]);
+            // Here the product is exact, so that it does not matter that it is rounded first.
+            if constexpr (traits<T>::has_offset) x = x + lanes::all(offset[R]);
+            if constexpr (has_positive_zero<T>) x = x + lanes::all(0.0f);
+            x.store(out + 16 * R);
+        };
+        (decode(std::integral_constant<int, Run>{}), ...);
+    }
+    (std::make_integer_sequence<int, 16>{});
+}
+
+// Sixteen plain numbers as floats, for the types that weights are stored in.
+template <class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> load_plain(const f32*, const std::uint8_t* p) noexcept {
+    float x[16];
+    std::memcpy(x, p, sizeof x);
+    return simd::float16<A>::load(x);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> load_plain(const f16*, const std::uint8_t* p) noexcept {
+    std::uint16_t x[16];
+    std::memcpy(x, p, sizeof x);
+    return simd::from_halves<A>(x);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> load_plain(const bf16*, const std::uint8_t* p) noexcept {
+    std::uint16_t x[16];
+    std::memcpy(x, p, sizeof x);
+    return simd::from_bf16<A>(x);
+}
+
+template <class T>
+concept plain_floats = std::is_same_v<T, f32> || std::is_same_v<T, f16> || std::is_same_v<T, bf16>;
+
+// `count` weights of a row from `first` on, a multiple of the tile size.
+template <class A, class T>
+void decode_run(const matrix_view<T>& w, std::size_t row, std::size_t first, std::size_t count,
+                float* out) noexcept {
+    constexpr auto size = std::size_t{traits<T>::block_size};
+    std::size_t at = 0;
+    if constexpr (plain_floats<T>) {
+        const auto* const p = w.block(row, first).bytes;
+        for (; at + 16 <= count; at += 16) {
+            load_plain<A>(static_cast<const T*>(nullptr), p + at * sizeof(typename T::block))
+                .store(out + at);
+        }
+    } else if constexpr (vector_decoded<T>) {
+        for (; at + tile_weights <= count; at += tile_weights) {
+            decode_full_tile<A>(tile_ref<T>{w, row, (first + at) / size, tile_ref<T>::full},
+                                out + at);
+        }
+    }
+    for (; at < count; at += size) decode_block(w.block(row, (first + at) / size), out + at);
+}
+
+}  // namespace detail
+
+BPW_NAMESPACE_END

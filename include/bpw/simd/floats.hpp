@@ -1,0 +1,123 @@
+// Sixteen floats from sixteen numbers of other formats.
+#pragma once
+
+#include <bpw/simd/vector64.hpp>
+
+BPW_NAMESPACE_BEGIN
+
+namespace simd {
+
+namespace detail {
+
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> from_signed_bytes(const std::int8_t* p,
+                                                      xsimd::generic) noexcept {
+    float out[16];
+    for (std::size_t i = 0; i < 16; ++i) out[i] = static_cast<float>(p[i]);
+    return float16<A>::load(out);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> from_bf16(const std::uint16_t* p, xsimd::generic) noexcept {
+    float out[16];
+    for (std::size_t i = 0; i < 16; ++i) out[i] = bf16_to_float(p[i]);
+    return float16<A>::load(out);
+}
+#if XSIMD_WITH_SSE4_1
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> from_signed_bytes(const std::int8_t* p,
+                                                      xsimd::sse4_1) noexcept {
+    const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {{_mm_cvtepi32_ps(_mm_cvtepi8_epi32(all)),
+             _mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_srli_si128(all, 4))),
+             _mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_srli_si128(all, 8))),
+             _mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_srli_si128(all, 12)))}};
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> from_signed_bytes(const std::int8_t* p, xsimd::avx2) noexcept {
+    const auto part = [&](std::size_t i) {
+        const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8 * i));
+        return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+    };
+    return {{part(0), part(1)}};
+}
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> from_bf16(const std::uint16_t* p, xsimd::avx2) noexcept {
+    const auto part = [&](std::size_t i) {
+        const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8 * i));
+        return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+    };
+    return {{part(0), part(1)}};
+}
+#endif
+#if XSIMD_WITH_AVX512F
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> from_signed_bytes(const std::int8_t* p,
+                                                      xsimd::avx512f) noexcept {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {{_mm512_maskz_cvtepi32_ps(every_lane, _mm512_maskz_cvtepi8_epi32(every_lane, bytes))}};
+}
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> from_bf16(const std::uint16_t* p, xsimd::avx512f) noexcept {
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return {{_mm512_castsi512_ps(
+        _mm512_maskz_slli_epi32(every_lane, _mm512_maskz_cvtepu16_epi32(every_lane, halves), 16))}};
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> from_signed_bytes(const std::int8_t* p,
+                                                      xsimd::neon64) noexcept {
+    const int8x16_t all = vld1q_s8(p);
+    const int16x8_t low = vmovl_s8(vget_low_s8(all));
+    const int16x8_t high = vmovl_s8(vget_high_s8(all));
+    return {{vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_high_s16(low)),
+             vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))), vcvtq_f32_s32(vmovl_high_s16(high))}};
+}
+#endif
+
+// Byte i of the result is byte From[i] of 256.
+template <const auto& From, class A>
+BPW_INLINE void permute256(const std::uint8_t* in, std::uint8_t* out, xsimd::generic) noexcept {
+    for (std::size_t i = 0; i < 256; ++i) out[i] = in[From[i]];
+}
+#if XSIMD_WITH_AVX512VBMI
+template <const auto& From, class A>
+BPW_INLINE void permute256(const std::uint8_t* in, std::uint8_t* out, xsimd::avx512vbmi) noexcept {
+    const __m512i a = _mm512_loadu_si512(in);
+    const __m512i b = _mm512_loadu_si512(in + 64);
+    const __m512i c = _mm512_loadu_si512(in + 128);
+    const __m512i d = _mm512_loadu_si512(in + 192);
+    for (std::size_t i = 0; i < 256; i += 64) {
+        const __m512i from = _mm512_loadu_si512(&From[i]);
+        const __m512i low = _mm512_permutex2var_epi8(a, from, b);
+        const __m512i high = _mm512_permutex2var_epi8(c, from, d);
+        _mm512_storeu_si512(out + i, _mm512_mask_blend_epi8(_mm512_movepi8_mask(from), low, high));
+    }
+}
+#endif
+
+}  // namespace detail
+
+/// Sixteen signed bytes as floats.
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> from_signed_bytes(const std::int8_t* p) noexcept {
+    return detail::from_signed_bytes<A>(p, A{});
+}
+
+/// Sixteen bfloat16 as floats.
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> from_bf16(const std::uint16_t* p) noexcept {
+    return detail::from_bf16<A>(p, A{});
+}
+
+/// 256 bytes in another order: out[i] = in[From[i]].
+template <const auto& From, class A>
+BPW_INLINE void permute256(const std::uint8_t* in, std::uint8_t* out) noexcept {
+    detail::permute256<From, A>(in, out, A{});
+}
+
+}  // namespace simd
+
+BPW_NAMESPACE_END
