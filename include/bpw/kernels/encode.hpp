@@ -8,10 +8,13 @@
 #include <bpw/core/matrix.hpp>
 #include <bpw/formats/repack.hpp>
 #include <bpw/kernels/encode/affine.hpp>
+#include <bpw/kernels/encode/lattice.hpp>
 #include <bpw/kernels/encode/options.hpp>
+#include <bpw/kernels/encode/parity.hpp>
 #include <bpw/kernels/encode/plain.hpp>
 #include <bpw/kernels/encode/row_sink.hpp>
 #include <bpw/kernels/encode/scaled.hpp>
+#include <bpw/kernels/encode/ternary.hpp>
 
 #include <bit>
 #include <cstddef>

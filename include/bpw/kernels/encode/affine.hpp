@@ -240,7 +240,7 @@ struct row_encoder<T> {
           row_(cols, rule_of_errors<T>, options),
           search_(T::lanes.max, true),
           integers_(level_of_integer()),
-          integer_search_(integers_, 2) {}
+          integer_search_(integers_, 2, true) {}
 
     void operator()(const float* x, const float* importance, const row_sink<T>& out) {
         row_.assign(x, importance);

@@ -177,6 +177,53 @@ template <class A>
     return on::lookup<native_arch>(table, x, native_arch{});
 }
 
+/// Thirty-two numbers, looked up by bits Shift ... Shift + 4 of sixteen indices.
+template <class A>
+class table32 {
+  public:
+    explicit table32(const float* table) noexcept : table_(table) {}
+    template <int Shift>
+    [[nodiscard]] BPW_INLINE simd::float16<A> at(const std::uint32_t* index) const noexcept {
+        float out[lane_count];
+        for (std::size_t l = 0; l < lane_count; ++l) out[l] = table_[index[l] >> Shift & 31u];
+        return simd::float16<A>::load(out);
+    }
+
+  private:
+    const float* table_;
+};
+#if XSIMD_WITH_AVX512F
+template <class A>
+    requires(std::is_base_of_v<xsimd::avx512f, A>)
+class table32<A> {
+  public:
+    explicit table32(const float* table) noexcept
+        : low_(_mm512_loadu_ps(table)), high_(_mm512_loadu_ps(table + lane_count)) {}
+    template <int Shift>
+    [[nodiscard]] BPW_INLINE simd::float16<A> at(const std::uint32_t* index) const noexcept {
+        const __m512i i =
+            _mm512_maskz_srli_epi32(simd::detail::every_lane, _mm512_loadu_si512(index), Shift);
+        return {{_mm512_permutex2var_ps(low_, i, high_)}};
+    }
+
+  private:
+    __m512 low_, high_;
+};
+#endif
+
+/// The smallest lane's number.
+[[nodiscard]] BPW_INLINE float smallest(const floats& x) noexcept {
+    auto least = x.v[0];
+    for (std::size_t i = 1; i < x.v.size(); ++i) {
+        least = on::min<native_arch>(least, x.v[i], native_arch{});
+    }
+    float out[floats::per_vector];
+    least.store_unaligned(out);
+    float best = out[0];
+    for (const float f : out) best = f < best ? f : best;
+    return best;
+}
+
 }  // namespace lanes
 
 /// a * b + c rounded once, for single numbers.

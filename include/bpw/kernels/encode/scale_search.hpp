@@ -167,8 +167,9 @@ namespace ratios {
 /// Searches the scale for n numbers with positive weights.
 class scale_search {
   public:
-    /// `rounds` times sixteen scales of either sign are tried first.
-    explicit scale_search(const level_set& levels, int rounds = 1) : levels_(levels) {
+    /// `rounds` times sixteen scales are tried first, of either sign unless `positive`.
+    explicit scale_search(const level_set& levels, int rounds = 1, bool positive = false)
+        : levels_(levels), signs_(levels.symmetric || positive ? 1 : 2) {
         const auto [lo, hi] = ratios::range(levels.count);
         const float step =
             ratios::root(static_cast<double>(hi / lo), static_cast<int>(lane_count) * rounds - 1);
@@ -189,8 +190,7 @@ class scale_search {
         const float most = largest_magnitude(x, n);
         if (!(most > 0.0f)) return fits;
         const float reach = most / levels_.magnitude;
-        const int signs = levels_.symmetric ? 1 : 2;
-        for (int sign = 0; sign < signs; ++sign) {
+        for (int sign = 0; sign < signs_; ++sign) {
             scale_fit fit;
             for (const auto& ratio : grid_) {
                 const auto scale = ratio * floats::all(sign == 0 ? reach : -reach);
@@ -229,6 +229,7 @@ class scale_search {
     }
 
     const level_set& levels_;
+    int signs_;
     std::vector<floats> grid_;
     floats fine_ = floats::zero();
 };

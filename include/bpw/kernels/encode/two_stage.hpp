@@ -125,7 +125,9 @@ class two_stage {
     template <class... Args>
     explicit two_stage(const stage_rule& rule, Args&&... args)
         : rule_(rule), groups_(rule_, std::forward<Args>(args)...) {
-        if (rule_.inner_levels) outer_search_.emplace(*rule_.inner_levels, 2);
+        if (rule_.inner_levels) {
+            outer_search_.emplace(*rule_.inner_levels, 2, rule_.inner_levels->lo >= 0.0f);
+        }
     }
     two_stage(const two_stage&) = delete;
     two_stage& operator=(const two_stage&) = delete;
