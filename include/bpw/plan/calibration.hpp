@@ -3,6 +3,7 @@
 
 #include <bpw/core/config.hpp>
 #include <bpw/core/error.hpp>
+#include <bpw/core/type_id.hpp>
 #include <bpw/plan/text.hpp>
 
 #include <cstddef>

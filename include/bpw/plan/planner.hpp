@@ -13,6 +13,8 @@
 #include <bpw/plan/loss.hpp>
 #include <bpw/plan/model.hpp>
 #include <bpw/plan/pattern.hpp>
+#include <bpw/plan/speed.hpp>
+#include <bpw/plan/timed_knapsack.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -45,6 +47,7 @@ struct class_request {
     /// Lock tensors of unusual sensitivity to the smallest and largest type of the pool: below the
     /// first quartile, or above the third, by more than so many times their distance.
     std::optional<double> outlier_distance;
+    std::optional<speed_table> speed;  ///< of the device that reads the class's weights
 };
 
 /// Moves sensitivities towards their group's mean.
@@ -63,7 +66,15 @@ struct plan_request {
     loss_options loss;
     storage_rules storage;
     bool ignore_f32 = false;  ///< leave out the tensors that are kept as they are
+    /// Take the largest types throughout where a size budget does not bind, instead of those of
+    /// least loss.
+    bool prefer_largest = true;
+    /// Longest time to read the weights that one token needs, over all classes, in seconds. Every
+    /// class that is planned must then have a speed.
+    std::optional<double> seconds;
+    double expert_share = 1;  ///< of the experts that a token uses
     knapsack_limits limits;
+    timed_limits timed;
 };
 
 /// Why a tensor has its type.
@@ -83,6 +94,7 @@ struct assigned_tensor {
     type_id type;                       ///< stored
     std::uint64_t bytes;                ///< stored
     bool computed;                      ///< sized by the rules instead of a map
+    std::uint64_t time = 0;             ///< picoseconds per token, where the speed is known
     std::optional<double> sensitivity;  ///< as measured
     double cost = 0;                    ///< in the objective; of planned tensors only
 
@@ -104,6 +116,8 @@ struct class_plan {
     std::uint64_t smallest_bytes = 0;  ///< the same at the smallest type of the pool
     std::uint64_t least_bytes = 0;     ///< the smallest size that any choice from the pool has
     bool feasible = true;              ///< least_bytes fit the budget
+    std::uint64_t fixed_time = 0;      ///< picoseconds per token that no choice changes
+    std::uint64_t planned_time = 0;
     /// The certificate. Its weights are bytes without fixed_bytes().
     knapsack_solution solution;
 
@@ -115,13 +129,31 @@ struct class_plan {
 };
 
 struct plan_result {
-    std::vector<assigned_tensor> tensors;  ///< in the order of the model
-    std::vector<class_plan> classes;       ///< as in the request
-    std::vector<std::string> warnings;     ///< sentences
+    std::vector<assigned_tensor> tensors;     ///< in the order of the model
+    std::vector<class_plan> classes;          ///< as in the request
+    std::vector<std::string> warnings;        ///< sentences
+    storage_rules storage;                    ///< as in the request
+    std::optional<std::uint64_t> time_limit;  ///< picoseconds per token
+    /// The certificate of all classes together where there is a limit on time; its times are
+    /// without the fixed ones.
+    std::optional<timed_solution> timed;
 
     [[nodiscard]] bool feasible() const {
-        return std::all_of(classes.begin(), classes.end(),
+        return (!timed || timed->feasible) &&
+               std::all_of(classes.begin(), classes.end(),
                            [](const class_plan& c) { return c.feasible; });
+    }
+    /// Picoseconds to read the weights that a token needs; 0 where no speed is known.
+    [[nodiscard]] std::uint64_t time() const {
+        std::uint64_t sum = 0;
+        for (const auto& c : classes) sum += c.fixed_time + c.planned_time;
+        return sum;
+    }
+    /// What is lost in all: the objective of every class together.
+    [[nodiscard]] double cost() const {
+        double sum = 0;
+        for (const auto& c : classes) sum += c.solution.cost;
+        return sum;
     }
     /// Whether every class is proven to be the best.
     [[nodiscard]] bool optimal() const {
@@ -141,6 +173,13 @@ struct plan_result {
                         " bytes with the smallest types of its pool, ", c.fixed_bytes(),
                         " of them fixed; its budget is ", c.budget_bytes.value_or(0), " bytes");
         }
+        if (timed && !timed->feasible) {
+            std::uint64_t least = timed->least_time;
+            for (const auto& c : classes) least += c.fixed_time;
+            return fail(errc::size_mismatch, "reading the weights of a token takes at least ",
+                        least / 1'000'000, " microseconds within the size budgets; the limit is ",
+                        *time_limit / 1'000'000);
+        }
         return {};
     }
 };
@@ -151,6 +190,7 @@ struct item_option {
     type_id type;         ///< stored
     std::uint64_t bytes;  ///< of all members
     double cost;          ///< of all members
+    std::uint64_t time;   ///< picoseconds per token, of all members
 };
 
 /// Tensors that get one type together.
@@ -166,6 +206,7 @@ struct plan_problem {
     std::vector<class_plan> classes;            ///< without a solution
     std::vector<std::vector<plan_item>> items;  ///< of each class
     std::vector<std::string> warnings;
+    std::optional<std::uint64_t> time_limit;  ///< picoseconds
 };
 
 namespace detail {
@@ -191,6 +232,7 @@ class plan_builder {
             out_.classes.push_back(std::move(p));
         }
         out_.items.resize(request_.classes.size());
+        if (request_.seconds) out_.time_limit = picoseconds(1, *request_.seconds, 1);
         read_sensitivities();
         for (std::size_t i = 0; i < model_.tensors().size(); ++i) place(i);
         for (std::size_t c = 0; c < out_.classes.size(); ++c) {
@@ -219,7 +261,7 @@ class plan_builder {
         const auto c = class_of(t.name);
         if (!out_.classes[c].planned) return;
         const auto& request = request_.classes[c];
-        assigned_tensor a{i, c, reason::planned, t.type, t.type, 0, false, {}, 0};
+        assigned_tensor a{i, c, reason::planned, t.type, t.type, 0, false, 0, {}, 0};
         a.sensitivity = calibration_.find(t.name);
         if (t.kept) {
             const auto& pool = out_.classes[c].pool;
@@ -328,9 +370,10 @@ class plan_builder {
             if (t.kept) continue;
             any = true;
             for (std::size_t p = 0; p < plan.pool.size(); ++p) {
+                if (real[p]) continue;
                 const auto s = model_.stored(t, plan.pool[p], request_.storage);
                 if (!s) return s.error();
-                if (s->type == plan.pool[p]) real[p] = true;
+                real[p] = s->type == plan.pool[p];
             }
         }
         // A pool of which nothing is left stands for what its types fall back to.
@@ -376,9 +419,16 @@ class plan_builder {
     result<void> fix(class_plan& plan, const class_request& request, assigned_tensor& a) {
         if (a.why == reason::planned) return {};
         const auto& t = tensor_of(a);
+        const auto time = [&] {
+            const auto spent = time_of(request, t, a.type, a.bytes);
+            if (!spent) return result<void>(spent.error());
+            a.time = *spent;
+            plan.fixed_time += a.time;
+            return result<void>();
+        };
         if (t.kept) {
             (a.why == reason::kept ? plan.kept_bytes : plan.unmeasured_bytes) += a.bytes;
-            return {};
+            return time();
         }
         if (a.why == reason::unmeasured) {
             const auto type = assigned_type(plan, request, t);
@@ -393,7 +443,23 @@ class plan_builder {
         (a.why == reason::locked    ? plan.locked_bytes
          : a.why == reason::outlier ? plan.outlier_bytes
                                     : plan.unmeasured_bytes) += a.bytes;
-        return {};
+        return time();
+    }
+
+    // Picoseconds per token; 0 where the class has no speed.
+    result<std::uint64_t> time_of(const class_request& request, const model_tensor& t, type_id type,
+                                  std::uint64_t bytes) const {
+        if (!request.speed) {
+            if (!request_.seconds) return std::uint64_t{0};
+            return fail(errc::not_found, "class ", request.name,
+                        " has no speed, which the limit on time needs");
+        }
+        const auto share = active_share(model_, t.name, request_.expert_share);
+        // Kept tensors are small; where their type was not measured they count as nothing.
+        const auto each = request.speed->at(type);
+        if (!each && t.kept) return std::uint64_t{0};
+        if (!each) return each.error();
+        return picoseconds(bytes, *each, share);
     }
 
     result<type_id> assigned_type(const class_plan& plan, const class_request& request,
@@ -468,7 +534,7 @@ class plan_builder {
 
     result<void> add_options(std::size_t c, plan_item& item) {
         for (const auto asked : out_.classes[c].pool) {
-            item_option option{asked, asked, 0, 0};
+            item_option option{asked, asked, 0, 0, 0};
             bool common = true;
             for (const auto member : item.members) {
                 const auto& t = tensor_of(out_.assigned[member]);
@@ -491,6 +557,11 @@ class plan_builder {
             for (const auto member : item.members) {
                 const auto s = *sensitivity_[out_.assigned[member].tensor];
                 option.cost += cost_of(s, *loss, mean_, request_.loss);
+                const auto& t = tensor_of(out_.assigned[member]);
+                const auto bytes = model_.stored(t, asked, request_.storage)->bytes;
+                const auto time = time_of(request_.classes[c], t, option.type, bytes);
+                if (!time) return time.error();
+                option.time += *time;
             }
             item.options.push_back(option);
         }
@@ -522,28 +593,126 @@ class plan_builder {
     return detail::plan_builder(m, c, curve, request).build();
 }
 
-/// Gives the members of a class's items the types of the chosen options.
-inline void apply_choice(const model& m, const storage_rules& rules,
-                         const std::vector<plan_item>& items,
+namespace detail {
+
+// Gives the members of a class's items the types of the chosen options.
+inline void apply_choice(const model& m, const std::vector<plan_item>& items,
                          const std::vector<std::size_t>& choice, plan_result& out,
                          class_plan& plan) {
     for (std::size_t i = 0; i < items.size(); ++i) {
         const auto& option = items[i].options[choice[i]];
+        const auto members = static_cast<double>(items[i].members.size());
         plan.planned_bytes += option.bytes;
+        plan.planned_time += option.time;
         for (const auto member : items[i].members) {
             auto& a = out.tensors[member];
-            const auto s = m.stored(m.tensors()[a.tensor], option.asked, rules);
+            const auto s = m.stored(m.tensors()[a.tensor], option.asked, out.storage);
             a.asked = option.asked;
             a.type = option.type;
             a.bytes = s->bytes;
             a.computed = s->computed;
-            a.cost = option.cost / static_cast<double>(items[i].members.size());
+            a.time = option.time / items[i].members.size();
+            a.cost = option.cost / members;
         }
     }
 }
 
+inline result<void> solve_sizes(const model& m, const plan_problem& problem,
+                                const plan_request& request, plan_result& out) {
+    for (std::size_t k = 0; k < problem.classes.size(); ++k) {
+        auto& plan = out.classes[k];
+        if (!plan.planned) continue;
+        const auto fixed_bytes = plan.fixed_bytes();
+        const auto budget = plan.budget_bytes.value_or(plan.largest_bytes);
+        const bool largest = request.prefer_largest && budget >= plan.largest_bytes;
+        std::vector<knapsack_item> items;
+        for (const auto& item : problem.items[k]) {
+            auto& weighed = items.emplace_back();
+            // Where the budget does not bind only the option of the largest type is left.
+            for (const auto& o : item.options) {
+                if (largest && !weighed.empty()) break;
+                weighed.push_back({o.bytes, o.cost});
+            }
+        }
+        auto s =
+            solve_knapsack(items, budget < fixed_bytes ? 0 : budget - fixed_bytes, request.limits);
+        if (!s) return s.error();
+        plan.solution = *std::move(s);
+        plan.least_bytes = fixed_bytes + plan.solution.least_weight;
+        plan.feasible = plan.solution.feasible && budget >= fixed_bytes;
+        if (plan.feasible) {
+            apply_choice(m, problem.items[k], plan.solution.choice, out, plan);
+        }
+    }
+    return {};
+}
+
+inline result<void> solve_sizes_and_time(const model& m, const plan_problem& problem,
+                                         const plan_request& request, plan_result& out) {
+    std::vector<timed_class> classes(problem.classes.size());
+    std::uint64_t fixed_time = 0;
+    for (std::size_t k = 0; k < problem.classes.size(); ++k) {
+        auto& plan = out.classes[k];
+        fixed_time += plan.fixed_time;
+        if (!plan.planned) continue;
+        const auto fixed_bytes = plan.fixed_bytes();
+        const auto budget = plan.budget_bytes.value_or(plan.largest_bytes);
+        classes[k].capacity = budget < fixed_bytes ? 0 : budget - fixed_bytes;
+        std::uint64_t least = fixed_bytes;
+        for (const auto& item : problem.items[k]) {
+            auto& weighed = classes[k].items.emplace_back();
+            auto lightest = item.options.front().bytes;
+            for (const auto& o : item.options) {
+                weighed.push_back({o.bytes, o.time, o.cost});
+                lightest = std::min(lightest, o.bytes);
+            }
+            least += lightest;
+        }
+        plan.least_bytes = least;
+        plan.feasible = least <= budget;
+    }
+    if (!out.feasible()) return {};
+    auto s = solve_timed_knapsack(
+        classes, *out.time_limit < fixed_time ? 0 : *out.time_limit - fixed_time, request.timed);
+    if (!s) return s.error();
+    if (*out.time_limit < fixed_time) s->feasible = false;
+    out.timed = *std::move(s);
+    if (!out.timed->feasible) return {};
+    for (std::size_t k = 0; k < problem.classes.size(); ++k) {
+        auto& plan = out.classes[k];
+        if (!plan.planned) continue;
+        apply_choice(m, problem.items[k], out.timed->choice[k], out, plan);
+        auto& mine = plan.solution;
+        mine.feasible = true;
+        mine.choice = out.timed->choice[k];
+        mine.weight = out.timed->weights[k];
+        for (std::size_t i = 0; i < mine.choice.size(); ++i) {
+            mine.cost += problem.items[k][i].options[mine.choice[i]].cost;
+        }
+        mine.optimal = out.timed->optimal;
+        // Of what a class alone can gain, only the bound of all together is known.
+        mine.lower_bound = mine.cost - (out.timed->cost - out.timed->lower_bound);
+    }
+    return {};
+}
+
+}  // namespace detail
+
+/// Solves a prepared problem; see make_plan. Its budgets may have been changed since.
+[[nodiscard]] inline result<plan_result> solve_plan(const model& m, const plan_problem& problem,
+                                                    const plan_request& request) {
+    plan_result out{problem.assigned, problem.classes,    problem.warnings,
+                    request.storage,  problem.time_limit, std::nullopt};
+    const auto done = problem.time_limit ? detail::solve_sizes_and_time(m, problem, request, out)
+                                         : detail::solve_sizes(m, problem, request, out);
+    if (!done) return done.error();
+    return out;
+}
+
 /// Plans: the least cost of every class within its budget, with a certificate. A class without a
-/// limit, or with one that does not bind, gets the largest type of its pool throughout.
+/// limit on its size, or with one that does not bind, gets the largest type of its pool throughout.
+/// With a limit on time, all classes are planned together for the least cost within it; a class
+/// without a limit on its size then chooses freely.
 ///
 /// A budget that is too small is no error here: the class is marked as not feasible, its tensors
 /// have no type, and check_feasible() says what would fit. Errors: those of prepare_plan and of
@@ -551,37 +720,9 @@ inline void apply_choice(const model& m, const storage_rules& rules,
 [[nodiscard]] inline result<plan_result> make_plan(const model& m, const calibration& c,
                                                    const cost_curve& curve,
                                                    const plan_request& request) {
-    auto problem = prepare_plan(m, c, curve, request);
+    const auto problem = prepare_plan(m, c, curve, request);
     if (!problem) return problem.error();
-    plan_result out{std::move(problem->assigned), {}, std::move(problem->warnings)};
-    for (std::size_t k = 0; k < problem->classes.size(); ++k) {
-        auto& plan = problem->classes[k];
-        const auto& items = problem->items[k];
-        if (plan.planned) {
-            const auto fixed = plan.fixed_bytes();
-            const auto budget = plan.budget_bytes.value_or(plan.largest_bytes);
-            const bool largest = budget >= plan.largest_bytes;
-            std::vector<knapsack_item> weighed;
-            for (const auto& item : items) {
-                auto& w = weighed.emplace_back();
-                // Where the budget does not bind only the option of the largest type is left.
-                for (const auto& o : item.options) {
-                    if (largest && !w.empty()) break;
-                    w.push_back({o.bytes, o.cost});
-                }
-            }
-            auto s = solve_knapsack(weighed, budget < fixed ? 0 : budget - fixed, request.limits);
-            if (!s) return s.error();
-            plan.solution = *std::move(s);
-            plan.least_bytes = fixed + plan.solution.least_weight;
-            plan.feasible = plan.solution.feasible && budget >= fixed;
-            if (plan.feasible) {
-                apply_choice(m, request.storage, items, plan.solution.choice, out, plan);
-            }
-        }
-        out.classes.push_back(std::move(plan));
-    }
-    return out;
+    return solve_plan(m, *problem, request);
 }
 
 /// An estimate of the loss of the whole model: the mean of the types' losses, weighted by the
