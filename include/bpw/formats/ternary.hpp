@@ -14,6 +14,22 @@ namespace detail {
     return static_cast<int>(3u * byte >> 8);
 }
 
+// Which digit a weight is: of value `byte` of the type's field `digits`.
+struct digit_place {
+    int byte;
+    int power;
+};
+
+// Weights that are base-3 digits minus one.
+struct base3_digits {
+    static constexpr lane_range lanes{-1, 1};
+    template <class B>
+    [[nodiscard]] static constexpr int lane(B b, int i) noexcept {
+        const auto at = B::type::place(i);
+        return trit(b.get(B::type::digits, at.byte), at.power) - 1;
+    }
+};
+
 }  // namespace detail
 
 /// w = d (2 u - 1). 1.125 bits per weight, blocks of 128. For models with binary weights.
@@ -63,7 +79,7 @@ struct q2_0 : gguf_format<type_id::q2_0, 64>, detail::half_block_scale, detail::
 ///             next 16 bytes weights 160 + 16 k ...
 ///     48  qh  4 bytes of four digits: digit k are weights 240 + 4 k ...
 ///     52  d   f16
-struct tq1_0 : gguf_format<type_id::tq1_0, 256>, detail::half_block_scale {
+struct tq1_0 : gguf_format<type_id::tq1_0, 256>, detail::half_block_scale, detail::base3_digits {
     struct block {
         std::uint8_t qs[48];
         std::uint8_t qh[4];
@@ -75,12 +91,10 @@ struct tq1_0 : gguf_format<type_id::tq1_0, 256>, detail::half_block_scale {
     static constexpr auto with_fields(F f) {
         return f(d, digits);
     }
-    static constexpr lane_range lanes{-1, 1};
-    template <class B>
-    [[nodiscard]] static constexpr int lane(B b, int i) noexcept {
-        if (i < 160) return detail::trit(b.get(digits, i % 32), i / 32) - 1;
-        if (i < 240) return detail::trit(b.get(digits, 32 + i % 16), (i - 160) / 16) - 1;
-        return detail::trit(b.get(digits, 48 + i % 4), (i - 240) / 4) - 1;
+    [[nodiscard]] static constexpr detail::digit_place place(int i) noexcept {
+        if (i < 160) return {i % 32, i / 32};
+        if (i < 240) return {32 + i % 16, (i - 160) / 16};
+        return {48 + i % 4, (i - 240) / 4};
     }
 };
 
@@ -110,7 +124,7 @@ struct tq2_0 : gguf_format<type_id::tq2_0, 256>, detail::half_block_scale, detai
 ///
 /// Readers beware: the CPU float decoder of ik_llama.cpp leaves the row header out of account;
 /// the meaning here is that of its matrix products and of its other decoders.
-struct iq1_bn : gguf_format<type_id::iq1_bn, 64>, detail::half_row_scale {
+struct iq1_bn : gguf_format<type_id::iq1_bn, 64>, detail::half_row_scale, detail::base3_digits {
     static constexpr std::size_t header_bytes = 2;
     struct block {
         std::uint8_t ql[12];
@@ -121,14 +135,11 @@ struct iq1_bn : gguf_format<type_id::iq1_bn, 64>, detail::half_row_scale {
     static constexpr auto with_fields(F f) {
         return f(digits);
     }
-    static constexpr lane_range lanes{-1, 1};
-    template <class B>
-    [[nodiscard]] static constexpr int lane(B b, int i) noexcept {
+    [[nodiscard]] static constexpr detail::digit_place place(int i) noexcept {
         const int run = i / 16;
         const int k = i % 16;
-        return (k < 15 ? detail::trit(b.get(digits, 3 * run + k / 5), 4 - k % 5)
-                       : detail::trit(b.get(digits, 12), 4 - run)) -
-               1;
+        if (k < 15) return {3 * run + k / 5, 4 - k % 5};
+        return {12, 4 - run};
     }
 };
 

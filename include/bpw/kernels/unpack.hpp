@@ -7,5 +7,7 @@
 
 #include <bpw/kernels/unpack/codes.hpp>
 #include <bpw/kernels/unpack/lattice.hpp>
+#include <bpw/kernels/unpack/pairs.hpp>
 #include <bpw/kernels/unpack/scales.hpp>
 #include <bpw/kernels/unpack/trellis.hpp>
+#include <bpw/kernels/unpack/trits.hpp>

@@ -46,6 +46,10 @@ template <class A>
 template <class A>
 [[nodiscard]] BPW_INLINE bytes64<A> load_quarters(const std::uint8_t* p, const quarter_offsets& at,
                                                   xsimd::avx512bw) noexcept {
+    if (at[0] == at[1] && at[1] == at[2] && at[2] == at[3]) {
+        const auto* const from = reinterpret_cast<const __m128i*>(p + at[0]);
+        return {{_mm512_maskz_broadcast_i32x4(every_lane, _mm_loadu_si128(from))}};
+    }
     const auto ymm = [&](std::size_t i) {
         return at[i + 1] == at[i] + 16
                    ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + at[i]))
@@ -139,6 +143,178 @@ template <int Value, class A>
 [[nodiscard]] BPW_INLINE u8_batch<A> where_on(const u8_batch<A>& x, const u8_batch<A>& bits,
                                               xsimd::neon64) noexcept {
     return vandq_u8(vtstq_u8(x, bits), vdupq_n_u8(Value));
+}
+#endif
+
+// Where From is 128 bytes of `under` stay.
+template <const std::array<std::uint8_t, 64>& From, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shuffle_over(const bytes64<A>& under, const bytes64<A>& x,
+                                                 xsimd::generic tag) noexcept {
+    static constexpr auto kept = [] {
+        std::array<std::uint8_t, 64> out{};
+        for (std::size_t i = 0; i < 64; ++i) out[i] = From[i] == 128 ? 255 : 0;
+        return out;
+    }();
+    (void)tag;
+    const auto keep = bytes64<A>::load(kept.data());
+    const auto moved = shuffle_quarters<A>(x, From, A{});
+    return bytes64<A>::make([&](std::size_t i) { return (under.v[i] & keep.v[i]) | moved.v[i]; });
+}
+#if XSIMD_WITH_AVX512BW
+template <const std::array<std::uint8_t, 64>& From, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shuffle_over(const bytes64<A>& under, const bytes64<A>& x,
+                                                 xsimd::avx512bw) noexcept {
+    constexpr std::uint64_t moved = [] {
+        std::uint64_t mask = 0;
+        for (std::size_t i = 0; i < 64; ++i) mask |= std::uint64_t{From[i] != 128} << i;
+        return mask;
+    }();
+    return {{_mm512_mask_shuffle_epi8(under.v[0], moved, x.v[0], _mm512_loadu_si512(From.data()))}};
+}
+#endif
+
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> with_last_quarter(const bytes64<A>& x, std::uint64_t low,
+                                                      std::uint64_t high, xsimd::generic) noexcept {
+    std::uint8_t all[64];
+    x.store(all);
+    std::memcpy(all + 48, &low, 8);
+    std::memcpy(all + 56, &high, 8);
+    return bytes64<A>::load(all);
+}
+#if XSIMD_WITH_SSE2
+[[nodiscard]] BPW_INLINE __m128i two_words(std::uint64_t low, std::uint64_t high) noexcept {
+    return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
+}
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> with_last_quarter(const bytes64<A>& x, std::uint64_t low,
+                                                      std::uint64_t high, xsimd::sse2) noexcept {
+    return {{x.v[0], x.v[1], x.v[2], two_words(low, high)}};
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> with_last_quarter(const bytes64<A>& x, std::uint64_t low,
+                                                      std::uint64_t high, xsimd::avx2) noexcept {
+    return {{x.v[0], _mm256_inserti128_si256(x.v[1], two_words(low, high), 1)}};
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> with_last_quarter(const bytes64<A>& x, std::uint64_t low,
+                                                      std::uint64_t high,
+                                                      xsimd::avx512bw) noexcept {
+    return {{_mm512_maskz_inserti32x4(every_lane, x.v[0], two_words(low, high), 3)}};
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> with_last_quarter(const bytes64<A>& x, std::uint64_t low,
+                                                      std::uint64_t high, xsimd::neon64) noexcept {
+    const auto words = vcombine_u64(vcreate_u64(low), vcreate_u64(high));
+    return {{x.v[0], x.v[1], x.v[2], vreinterpretq_u8_u64(words)}};
+}
+#endif
+
+// 3 x / 256 is x + x / 2 over 128; rounded means of x - 1 are means of x rounded down.
+template <class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> thirds_on(const u8_batch<A>& x, xsimd::generic) noexcept {
+    return xsimd::select(x > u8_batch<A>(std::uint8_t{85}), u8_batch<A>(std::uint8_t{1}),
+                         u8_batch<A>(std::uint8_t{0})) +
+           xsimd::select(x > u8_batch<A>(std::uint8_t{170}), u8_batch<A>(std::uint8_t{1}),
+                         u8_batch<A>(std::uint8_t{0}));
+}
+#if XSIMD_WITH_SSE2
+template <class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> thirds_on(const u8_batch<A>& x, xsimd::sse2) noexcept {
+    const __m128i less = _mm_subs_epu8(x, _mm_set1_epi8(1));
+    const __m128i three_quarters = _mm_avg_epu8(less, _mm_avg_epu8(less, _mm_setzero_si128()));
+    return _mm_and_si128(_mm_srli_epi16(three_quarters, 6), _mm_set1_epi8(3));
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> thirds_on(const u8_batch<A>& x, xsimd::avx2) noexcept {
+    const __m256i less = _mm256_subs_epu8(x, _mm256_set1_epi8(1));
+    const __m256i three_quarters =
+        _mm256_avg_epu8(less, _mm256_avg_epu8(less, _mm256_setzero_si256()));
+    return _mm256_and_si256(_mm256_srli_epi16(three_quarters, 6), _mm256_set1_epi8(3));
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> thirds_on(const u8_batch<A>& x, xsimd::avx512bw) noexcept {
+    const __mmask64 one = _mm512_cmpgt_epu8_mask(x, _mm512_set1_epi8(85));
+    const __mmask64 two = _mm512_cmpgt_epu8_mask(x, _mm512_set1_epi8(static_cast<char>(170)));
+    const __m512i out = _mm512_maskz_mov_epi8(one, _mm512_set1_epi8(1));
+    return _mm512_mask_mov_epi8(out, two, _mm512_set1_epi8(2));
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> thirds_on(const u8_batch<A>& x, xsimd::neon64) noexcept {
+    return vshrq_n_u8(vhaddq_u8(x, vshrq_n_u8(x, 1)), 6);
+}
+#endif
+
+// Bit 0 of 64 words of 16 bits, four words to a multiplication that brings their bits together.
+[[nodiscard]] BPW_INLINE std::uint64_t lowest_bits(const std::uint8_t* p, xsimd::generic) noexcept {
+    std::uint64_t out = 0;
+    for (std::size_t i = 0; i < 16; ++i) {
+        std::uint64_t four = 0;
+        std::memcpy(&four, p + 8 * i, 8);
+        four = (four & 0x0001000100010001u) * 0x0001000200040008u >> 48 & 15u;
+        out |= four << 4 * i;
+    }
+    return out;
+}
+#if XSIMD_WITH_SSE2
+[[nodiscard]] BPW_INLINE std::uint64_t lowest_bits(const std::uint8_t* p, xsimd::sse2) noexcept {
+    std::uint64_t out = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+        const auto signs = [&](std::size_t n) {
+            const auto* const from = reinterpret_cast<const __m128i*>(p + 16 * n);
+            return _mm_slli_epi16(_mm_loadu_si128(from), 15);
+        };
+        const __m128i both = _mm_packs_epi16(signs(2 * i), signs(2 * i + 1));
+        out |= std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(both))} << 16 * i;
+    }
+    return out;
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+[[nodiscard]] BPW_INLINE std::uint64_t lowest_bits(const std::uint8_t* p,
+                                                   xsimd::avx512bw) noexcept {
+    const __m512i one = _mm512_set1_epi16(1);
+    const std::uint64_t low = _mm512_test_epi16_mask(_mm512_loadu_si512(p), one);
+    const std::uint64_t high = _mm512_test_epi16_mask(_mm512_loadu_si512(p + 64), one);
+    return low | high << 32;
+}
+#endif
+
+template <class A>
+[[nodiscard]] BPW_INLINE int16x<A> from_bytes(std::uint64_t low, std::uint64_t high,
+                                              xsimd::generic) noexcept {
+    std::int32_t out[16];
+    for (std::size_t i = 0; i < 8; ++i) {
+        out[i] = static_cast<std::int32_t>(low >> 8 * i & 255u);
+        out[i + 8] = static_cast<std::int32_t>(high >> 8 * i & 255u);
+    }
+    return int16x<A>::load(out);
+}
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE int16x<A> from_bytes(std::uint64_t low, std::uint64_t high,
+                                              xsimd::avx2) noexcept {
+    return {{_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(low))),
+             _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(high)))}};
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] BPW_INLINE int16x<A> from_bytes(std::uint64_t low, std::uint64_t high,
+                                              xsimd::avx512bw) noexcept {
+    return {{_mm512_maskz_cvtepu8_epi32(every_lane, two_words(low, high))}};
 }
 #endif
 
@@ -360,6 +536,46 @@ template <class A>
 [[nodiscard]] BPW_INLINE bytes64<A> shuffle_quarters(
     const bytes64<A>& x, const std::array<std::uint8_t, 64>& from) noexcept {
     return detail::shuffle_quarters<A>(x, from, A{});
+}
+
+/// Byte i is byte From[i] of its own run of 16 of x; where From[i] is 128, byte i of `under` stays.
+template <const std::array<std::uint8_t, 64>& From, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> shuffle_quarters_over(const bytes64<A>& under,
+                                                          const bytes64<A>& x) noexcept {
+    return detail::shuffle_over<From, A>(under, x, A{});
+}
+
+/// x with other bytes 48..63: those of two words, the lowest byte first.
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> with_last_quarter(const bytes64<A>& x, std::uint64_t low,
+                                                      std::uint64_t high) noexcept {
+    return detail::with_last_quarter<A>(x, low, high, A{});
+}
+/// x with other bytes 48..63: those at p.
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> with_last_quarter(const bytes64<A>& x,
+                                                      const std::uint8_t* p) noexcept {
+    std::uint64_t words[2];
+    std::memcpy(words, p, 16);
+    return detail::with_last_quarter<A>(x, words[0], words[1], A{});
+}
+
+/// 3 x / 256 of every byte x, rounded down: 0, 1 or 2.
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> thirds(const bytes64<A>& x) noexcept {
+    return bytes64<A>::make([&](std::size_t i) { return detail::thirds_on<A>(x.v[i], A{}); });
+}
+
+/// Bit 0 of each of 64 words of 16 bits.
+template <class A>
+[[nodiscard]] BPW_INLINE std::uint64_t lowest_bits_of_words(const std::uint8_t* p) noexcept {
+    return detail::lowest_bits(p, A{});
+}
+
+/// Sixteen bytes as integers, those of `low` first.
+template <class A>
+[[nodiscard]] BPW_INLINE int16x<A> from_bytes(std::uint64_t low, std::uint64_t high) noexcept {
+    return detail::from_bytes<A>(low, high, A{});
 }
 
 /// `Value` where the one bit of `bit[i]` is set in byte i of x, else zero.

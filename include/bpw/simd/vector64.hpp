@@ -69,6 +69,20 @@ struct bytes64 {
     [[nodiscard]] BPW_INLINE friend bytes64 operator+(const bytes64& a, const bytes64& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] + b.v[i]; });
     }
+    [[nodiscard]] BPW_INLINE friend bytes64 operator&(const bytes64& a, const bytes64& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] & b.v[i]; });
+    }
+    [[nodiscard]] BPW_INLINE friend bytes64 operator^(const bytes64& a, const bytes64& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] ^ b.v[i]; });
+    }
+    /// Integers of 16 bits shifted right.
+    template <int By>
+    [[nodiscard]] BPW_INLINE bytes64 words_shifted_right() const noexcept {
+        return make([&](std::size_t i) {
+            return xsimd::bitwise_cast<std::uint8_t>(xsimd::bitwise_cast<std::uint16_t>(v[i]) >>
+                                                     By);
+        });
+    }
     [[nodiscard]] BPW_INLINE friend bytes64 operator^(const bytes64& a, std::uint8_t b) noexcept {
         return make([&](std::size_t i) { return a.v[i] ^ vector(b); });
     }

@@ -46,13 +46,36 @@ void shifted_table_of(const void*);
 template <class T>
 using shifted_table_t = decltype(shifted_table_of(static_cast<const T*>(nullptr)));
 
-// Codes that are looked up in a table which a bit of the group shifts. iq4_kss has the table, but
-// no plain field of codes.
+// Codes that are looked up in a table which a bit of the group shifts.
 template <class T>
-concept shifted_table_codes = !std::is_void_v<shifted_table_t<T>> && requires {
-    T::q;
-}
-&&plane_unpacked<T>;
+concept shifted_table_codes =
+    !std::is_void_v<shifted_table_t<T>> && (plane_unpacked<T> || std::is_same_v<T, iq4_kss>);
+
+template <class T>
+struct codes_of {
+    using type = code_planes<std::remove_cv_t<decltype(T::q)>>;
+};
+
+// Codes as nibbles of v ^ (v << 1), v the upper 15 bits of a word.
+struct parity_codes {
+    using order = plane_order<4, 16>;
+    static constexpr auto upper_bits = [] {
+        std::array<std::uint8_t, 64> out{};
+        for (std::size_t i = 0; i < 64; ++i) out[i] = i % 2 == 0 ? 0xfe : 0xff;
+        return out;
+    }();
+    template <int Step, class A, class T>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
+        const auto words = simd::bytes64<A>::load(tile.block().bytes + 64 * (Step / 2));
+        const auto upper = words & simd::bytes64<A>::load(upper_bits.data());
+        return (upper ^ words.template words_shifted_right<1>())
+            .template field<4, 4 * (Step % 2)>();
+    }
+};
+template <>
+struct codes_of<iq4_kss> {
+    using type = parity_codes;
+};
 
 }  // namespace detail
 
@@ -126,7 +149,7 @@ struct unpack<T> {
 template <class T>
     requires detail::shifted_table_codes<T>
 struct unpack<T> {
-    using planes = detail::code_planes<std::remove_cv_t<decltype(T::q)>>;
+    using planes = typename detail::codes_of<T>::type;
     using shifted = detail::shifted_table_t<T>;
     using order = typename planes::order;
     static constexpr int bias = -range_of(shifted::table).min;

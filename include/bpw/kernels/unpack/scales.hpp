@@ -61,12 +61,34 @@ void rule_of_scales(const void*);
 template <class T>
 using rule_of_scales_t = decltype(rule_of_scales(static_cast<const T*>(nullptr)));
 
+// The bytes of scales of iq4_kss are spread over the words of a block, a bit in each.
 template <class T>
-concept vector_scales = traits<T>::block_size == 256 && traits<T>::rows == 1 &&
-                        !std::is_void_v<rule_of_scales_t<T>> && requires {
-    requires fits_plans(T::s, sizeof(typename T::block),
-                        value_of_run<std::remove_cvref_t<decltype(T::s)>::count>);
-};
+concept scattered_scales = std::is_same_v<T, iq4_kss>;
+
+template <class A, class T, const auto& Field>
+    requires scattered_scales<T>
+[[nodiscard]] BPW_INLINE simd::int16x<A> group_field(const std::uint8_t* block) noexcept {
+    // Every byte twice, once for each run of the group.
+    const auto twice = [](std::uint64_t four) {
+        four = (four | four << 16) & 0x0000ffff0000ffffu;
+        four = (four | four << 8) & 0x00ff00ff00ff00ffu;
+        return four | four << 8;
+    };
+    const auto bits = simd::lowest_bits_of_words<A>(block);
+    const auto bytes = simd::from_bytes<A>(twice(bits & 0xffffffffu), twice(bits >> 32));
+    if constexpr (Field.width == 1)
+        return bytes & 1;
+    else
+        return bytes.template shifted_right<1>();
+}
+
+template <class T>
+concept vector_scales =
+    traits<T>::block_size == 256 && traits<T>::rows == 1 && !std::is_void_v<rule_of_scales_t<T>> &&
+    (scattered_scales<T> || requires {
+        requires fits_plans(T::s, sizeof(typename T::block),
+                            value_of_run<std::remove_cvref_t<decltype(T::s)>::count>);
+    });
 
 template <class A, class T>
 [[nodiscard]] BPW_INLINE simd::int16x<A> group_scales(const std::uint8_t* block) noexcept {
@@ -91,6 +113,18 @@ template <class A>
     return simd::select_less(e, 2, small, normal).as_float();
 }
 
+// Halves of unsigned E4M3 numbers, as ue4m3_half_to_float() has them.
+template <class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> from_ue4m3_half(const simd::int16x<A>& bits) noexcept {
+    using ints = simd::int16x<A>;
+    const auto exponent = bits.template shifted_right<3>() & 15;
+    const auto mantissa = bits & 7;
+    const auto digits = simd::select_less(exponent, 1, mantissa, mantissa + 8);
+    const auto power = simd::select_less(exponent, 1, ints::all(1), exponent);
+    const auto number = simd::select_less(bits ^ 127, 1, ints::zero(), digits);
+    return number.to_float() * (power + (127 - 11)).template shifted_left<23>().as_float();
+}
+
 template <class A, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
                                                          const half_block_scale*) noexcept {
@@ -113,6 +147,19 @@ template <class A, class T>
     return from_e8m0_half<A>(simd::strided_bytes<tile_ref<T>::stride, tile_blocks<T>, A>(
         tile.block().bytes + T::e.low.rule.byte));
 }
+// All sixteen scales at once: a tile has 16 groups.
+template <class A, class T>
+[[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
+                                                         const nvfp4*) noexcept {
+    std::uint64_t words[4];
+    for (std::size_t b = 0; b < 4; ++b) {
+        std::uint32_t four = 0;
+        std::memcpy(&four, tile.block().bytes + b * tile_ref<T>::stride + T::s.low.rule.byte, 4);
+        words[b] = four;
+    }
+    return from_ue4m3_half<A>(
+        simd::from_bytes<A>(words[0] | words[1] << 32, words[2] | words[3] << 32));
+}
 // One scale for the block or the row, read as the type says.
 template <class A, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
@@ -120,15 +167,21 @@ template <class A, class T>
     return simd::float16<A>::all(T::block_scale(tile.block()));
 }
 
-// Types whose scales and offsets are vectors: those of the block or the row alone, or with a scale
-// for each group.
+// Types whose scales and offsets are loaded by the functions above: one for every block or row, or
+// all sixteen of a tile.
 template <class T>
-concept plain_scales =
-    traits<T>::rows == 1 && !traits<T>::has_group_scale &&
-    (traits<T>::block_size == 256 || std::is_base_of_v<half_block_scale, T> ||
-     std::is_base_of_v<half_row_scale, T> || std::is_base_of_v<float_row_scale, T> ||
-     std::is_base_of_v<mxfp4, T>)&&(!traits<T>::has_offset ||
-                                    std::is_base_of_v<half_block_offset, T>);
+concept scale_per_block = !traits<T>::has_group_scale &&
+                          (traits<T>::block_size == 256 || std::is_base_of_v<half_block_scale, T> ||
+                           std::is_same_v<T, mxfp4>);
+template <class T>
+concept scale_per_row =
+    std::is_base_of_v<half_row_scale, T> || std::is_base_of_v<float_row_scale, T>;
+template <class T>
+concept offset_is_half = !traits<T>::has_offset || std::is_base_of_v<half_block_offset, T>;
+template <class T>
+concept plain_scales = traits<T>::rows == 1 && offset_is_half<T> &&
+                       (std::is_same_v<T, nvfp4> || scale_per_block<T> ||
+                        (!traits<T>::has_group_scale && scale_per_row<T>));
 template <class T>
 concept fast_scales = vector_scales<T> || plain_scales<T>;
 
