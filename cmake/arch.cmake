@@ -1,4 +1,6 @@
-# Instruction-set levels: the name used by presets and tests, and what it means to the compiler.
+# Instruction-set levels: their names, and what they mean to the compiler. What they need of a
+# processor is in <bpw/simd/cpu.hpp>.
+include_guard()
 
 # bpw_arch_flags(<out> <level>): the compiler flags of a level.
 function(bpw_arch_flags out level)
@@ -12,6 +14,8 @@ function(bpw_arch_flags out level)
         set(flags -msse4.1)
     elseif(level STREQUAL "avx2")
         set(flags ${avx2})
+    elseif(level STREQUAL "avxvnni")
+        set(flags ${avx2} -mavxvnni)
     elseif(level STREQUAL "avx512")
         set(flags ${avx512})
     elseif(level STREQUAL "neon")
@@ -23,8 +27,8 @@ function(bpw_arch_flags out level)
     elseif(level STREQUAL "native")
         set(flags -march=native)
     else()
-        message(FATAL_ERROR "instruction-set level is '${level}', expected scalar, sse4.1, avx2, avx512, \
-neon, dotprod, i8mm or native")
+        message(FATAL_ERROR "instruction-set level is '${level}', expected scalar, sse4.1, avx2, avxvnni, \
+avx512, neon, dotprod, i8mm or native")
     endif()
     set(${out} "${flags}" PARENT_SCOPE)
 endfunction()
@@ -33,7 +37,7 @@ endfunction()
 function(bpw_arch_levels out)
     set(levels scalar)
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64|i.86)$")
-        list(APPEND levels sse4.1 avx2 avx512)
+        list(APPEND levels sse4.1 avx2 avxvnni avx512)
     elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
         list(APPEND levels neon dotprod i8mm)
     endif()

@@ -29,6 +29,8 @@ install(
     FILES
         ${PROJECT_BINARY_DIR}/bpwConfig.cmake
         ${PROJECT_BINARY_DIR}/bpwConfigVersion.cmake
+        ${PROJECT_SOURCE_DIR}/cmake/arch.cmake
+        ${PROJECT_SOURCE_DIR}/cmake/kernels.cmake
         ${PROJECT_SOURCE_DIR}/cmake/xsimd.cmake
         ${PROJECT_SOURCE_DIR}/cmake/host_headers.cmake
     DESTINATION ${bpw_package_dir}

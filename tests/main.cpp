@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <string_view>
 
-#if defined(__aarch64__) && defined(__linux__)
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
 
@@ -20,10 +22,15 @@ const char* missing_feature(std::string_view level) {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_cpu_init();
     if (level == "sse4.1" && !__builtin_cpu_supports("sse4.1")) return "sse4.1";
-    if (level == "avx2" || level == "avx512") {
+    if (level == "avx2" || level == "avxvnni" || level == "avx512") {
         if (!__builtin_cpu_supports("avx2")) return "avx2";
         if (!__builtin_cpu_supports("fma")) return "fma";
         if (!__builtin_cpu_supports("bmi2")) return "bmi2";
+    }
+    if (level == "avxvnni") {
+        // clang 14 knows no name for it.
+        unsigned a = 0, b = 0, c = 0, d = 0;
+        if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || (a >> 4 & 1) == 0) return "avxvnni";
     }
     if (level == "avx512") {
         if (!__builtin_cpu_supports("avx512f")) return "avx512f";

@@ -44,6 +44,7 @@ endif()
 run(${CMAKE_COMMAND} -S ${here}/${KIND} -B ${WORK}/build ${settings})
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${WORK}/build/consumer)
+run(${WORK}/build/dispatching)
 
 if(NOT KIND STREQUAL "installed")
     # bpw came in as a part of another project, so installing that project installs none of it.
