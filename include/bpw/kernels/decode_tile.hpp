@@ -56,15 +56,15 @@ class tile_values {
     using lanes = simd::float16<A>;
 
     BPW_INLINE explicit tile_values(const tile_ref<T>& tile) noexcept {
-        alignas(64) std::uint8_t in_order[tile_weights];
+        alignas(64) std::uint8_t unpacked_bytes[tile_weights];
         constexpr bool natural = has_natural_runs<typename unpacked::order>;
-        auto* const to = natural ? bytes_ : in_order;
+        auto* const to = natural ? bytes_ : unpacked_bytes;
         [&]<int... Step>(std::integer_sequence<int, Step...>) {
             (signed_lanes<Step>(tile).store(to + 64 * Step), ...);
         }
         (std::make_integer_sequence<int, 4>{});
         if constexpr (!natural) {
-            simd::permute256<lane_of_weight<typename unpacked::order>, A>(in_order, bytes_);
+            simd::permute256<lane_of_weight<typename unpacked::order>, A>(unpacked_bytes, bytes_);
         }
         if constexpr (requires { unpacked::step; }) {
             (group_field<A, T, T::shift>(tile.block().bytes).to_float() *
