@@ -37,4 +37,11 @@ inline float ordered_product(std::span<const float> w, std::span<const float> x)
     return s[0];
 }
 
+// One running sum, in the order of the weights.
+inline float running_product(std::span<const float> w, std::span<const float> x) {
+    float s = 0.0f;
+    for (std::size_t c = 0; c < w.size(); ++c) s = std::fma(w[c], x[c], s);
+    return s;
+}
+
 }  // namespace reference

@@ -2,14 +2,11 @@
 #pragma once
 
 #include <bpw/kernels/activations.hpp>
+#include <bpw/kernels/panel.hpp>
 
 BPW_NAMESPACE_BEGIN
 
 namespace detail {
-
-// Vectors that gemm multiplies with at once: their sums, with those of the rows, fit the registers.
-template <class A>
-inline constexpr std::size_t vectors_at_once = std::is_base_of_v<xsimd::avx512f, A> ? 6 : 4;
 
 // One tile of `N` vectors. A quad of all vectors stands together.
 template <std::size_t N>

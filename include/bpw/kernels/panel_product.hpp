@@ -13,13 +13,13 @@
 
 #include <bpw/kernels/activation_batch.hpp>
 #include <bpw/kernels/integer_tile.hpp>
+#include <bpw/kernels/panel.hpp>
 #include <bpw/simd/transpose.hpp>
 
 BPW_NAMESPACE_BEGIN
 
 namespace detail {
 
-inline constexpr std::size_t panel_rows = 32;
 inline constexpr std::size_t panel_tiles = 4;
 
 // The weights of 32 rows as unsigned lanes, and what scales them.
@@ -28,16 +28,6 @@ struct alignas(64) weight_panel {
     float scale[panel_tiles * 16][panel_rows];
     float offset[panel_tiles * 16][panel_rows];
 };
-
-template <class F, std::size_t... I>
-BPW_INLINE void for_each_index(std::index_sequence<I...>, F f) {
-    (f(std::integral_constant<std::size_t, I>{}), ...);
-}
-// Calls f(0), ..., f(N - 1) with constants.
-template <std::size_t N, class F>
-BPW_INLINE void for_each_index(F f) {
-    for_each_index(std::make_index_sequence<N>{}, f);
-}
 
 // The group of weights that share a scale, on the side of the weights or of the activations.
 template <class T>

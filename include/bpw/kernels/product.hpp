@@ -1,21 +1,23 @@
 // Products of quantized matrices with float vectors: dot, gemv, gemm.
 //
-// These are the portable kernels: a tile of weights is decoded to floats, as dequantize would, and
-// multiplied in float. They exist for every type that has a scalar decode, and they are the
-// definition that faster kernels are tested against.
+// A tile of weights is decoded to floats, as dequantize would, and multiplied in float. These
+// kernels exist for every type that has a scalar decode, and they are what faster kernels are
+// tested against.
 //
-// The order of additions is fixed. Sixteen sums run along a row of weights w and a vector x:
+// The order of additions is fixed, so that a result has the same bits on every arch and for every
+// number of threads. In dot and gemv sixteen sums run along a row of weights w and a vector x,
 //
 //   s[l] = fma(w[c], x[c], s[l])     for c = l, l + 16, l + 32, ...
 //
 // (rows whose length is not a multiple of 16 continue with zeros), and are added up as
-// s[l] += s[l + 8], then + 4, + 2, + 1. So a result has the same bits on every arch, for every
-// number of threads, and whether it comes from dot, gemv or gemm.
+// s[l] += s[l + 8], then + 4, + 2, + 1. In gemm it is one sum, s = fma(w[c], x[c], s), for every
+// row and vector.
 #pragma once
 
 #include <bpw/core/vectors.hpp>
 #include <bpw/kernels/dequantize.hpp>
-#include <bpw/simd/accumulator.hpp>
+#include <bpw/kernels/panel.hpp>
+#include <bpw/simd/transpose.hpp>
 
 #include <algorithm>
 #include <array>
@@ -35,66 +37,129 @@ inline constexpr std::size_t tile_size = [] {
     return (256 + unit - 1) / unit * unit;
 }();
 
-// `Columns` running sums over one tile; `steps` counts 16 weights each. x[c] points at the tile's
-// part of vector c.
-template <class A, std::size_t Columns>
-void multiply_tile(const float* w, std::size_t steps, const std::array<const float*, Columns>& x,
-                   simd::float16<A>* sums) noexcept {
-    using lanes = simd::float16<A>;
-    std::array<lanes, Columns> s;
-    for (std::size_t c = 0; c < Columns; ++c) s[c] = sums[c];
-    for (std::size_t i = 0; i < steps; ++i) {
-        const auto weights = lanes::load(w + 16 * i);
-        for (std::size_t c = 0; c < Columns; ++c) {
-            s[c].add_product(weights, lanes::load(x[c] + 16 * i));
-        }
-    }
-    for (std::size_t c = 0; c < Columns; ++c) sums[c] = s[c];
-}
-
-// `rows` (at most MostRows) rows from `first` on times `x`, which has at most MostVectors vectors.
-template <class A, std::size_t MostRows, std::size_t MostVectors, class T>
-void multiply_rows(const matrix_view<T>& w, std::size_t first, std::size_t rows,
-                   vectors<const float> x, float* y, std::size_t y_stride) noexcept {
+// Row `row` times one vector.
+template <class A, class T>
+[[nodiscard]] float multiply_row(const matrix_view<T>& w, std::size_t row,
+                                 const float* x) noexcept {
     using lanes = simd::float16<A>;
     constexpr auto tile = tile_size<T>;
-    constexpr auto at_once = std::min<std::size_t>(4, MostVectors);
-    alignas(64) float weights[MostRows][tile];
-    alignas(64) float rest[at_once][16];
-    std::array<std::array<lanes, MostVectors>, MostRows> sums;
-    for (std::size_t k = 0; k < rows; ++k) {
-        for (std::size_t c = 0; c < x.count; ++c) sums[k][c] = lanes::zero();
-    }
+    alignas(64) float weights[tile];
+    auto sums = lanes::zero();
     for (std::size_t at = 0; at < w.cols(); at += tile) {
         const auto n = std::min(tile, w.cols() - at);
-        const auto steps = n / 16;
-        for (std::size_t k = 0; k < rows; ++k) {
-            decode_run<A>(w, first + k, at, n, weights[k]);
-            std::fill(weights[k] + n, weights[k] + (n + 15) / 16 * 16, 0.0f);
+        decode_run<A>(w, row, at, n, weights);
+        std::size_t i = 0;
+        for (; i + 16 <= n; i += 16)
+            sums.add_product(lanes::load(weights + i), lanes::load(x + at + i));
+        if (i < n) {
+            float rest[2][16]{};
+            std::copy(weights + i, weights + n, rest[0]);
+            std::copy(x + at + i, x + at + n, rest[1]);
+            sums.add_product(lanes::load(rest[0]), lanes::load(rest[1]));
         }
-        // A few vectors with all rows, so that their part of x is read from memory once.
-        const auto columns = [&]<std::size_t Columns>(std::size_t c) {
-            std::array<const float*, Columns> from;
-            std::array<const float*, Columns> end;
-            for (std::size_t j = 0; j < Columns; ++j) {
-                from[j] = x[c + j] + at;
-                std::fill(rest[j], rest[j] + 16, 0.0f);
-                std::copy(from[j] + 16 * steps, from[j] + n, rest[j]);
-                end[j] = rest[j];
-            }
-            for (std::size_t k = 0; k < rows; ++k) {
-                multiply_tile<A, Columns>(weights[k], steps, from, &sums[k][c]);
-                if (n % 16 != 0) {
-                    multiply_tile<A, Columns>(weights[k] + 16 * steps, 1, end, &sums[k][c]);
-                }
-            }
-        };
-        std::size_t c = 0;
-        for (; c + at_once <= x.count; c += at_once) columns.template operator()<at_once>(c);
-        for (; c < x.count; ++c) columns.template operator()<1>(c);
     }
-    for (std::size_t k = 0; k < rows; ++k) {
-        for (std::size_t c = 0; c < x.count; ++c) y[c * y_stride + k] = sums[k][c].sum();
+    return sums.sum();
+}
+
+// A tile of 32 rows, whose weights of a column stand together.
+template <std::size_t Tile>
+struct alignas(64) float_panel {
+    float w[Tile][panel_rows];
+};
+
+// Columns from `at` on; rows behind the end are the last one.
+template <class A, class T, std::size_t Tile>
+void decode_panel(const matrix_view<T>& w, std::size_t first, std::size_t at, std::size_t n,
+                  float_panel<Tile>& panel) noexcept {
+    static constexpr auto to = [] {
+        std::array<std::uint32_t, 16> out{};
+        for (std::uint32_t c = 0; c < 16; ++c) out[c] = c * std::uint32_t{sizeof panel.w[0]};
+        return out;
+    }();
+    alignas(64) float rows[16][Tile];
+    for (std::size_t half = 0; half < panel_rows; half += 16) {
+        for (std::size_t r = 0; r < 16; ++r) {
+            decode_run<A>(w, std::min(first + half + r, w.rows() - 1), at, n, rows[r]);
+            std::fill(rows[r] + n, rows[r] + (n + 15) / 16 * 16, 0.0f);
+        }
+        for (std::size_t c = 0; c < n; c += 16) {
+            simd::transpose16<A>(reinterpret_cast<const std::uint8_t*>(rows[0] + c), sizeof rows[0],
+                                 reinterpret_cast<std::uint8_t*>(&panel.w[c][half]), to);
+        }
+    }
+}
+
+// `Registers` registers of rows times `Vectors` vectors over `n` columns; adds to the sums
+// y[c * stride + ...], or starts them.
+template <class A, std::size_t Registers, std::size_t Vectors>
+void multiply_float_panel(const float* w, std::size_t n, const std::array<const float*, Vectors>& x,
+                          bool add, float* y, std::size_t stride) noexcept {
+    using floats = xsimd::batch<float, A>;
+    constexpr std::size_t lanes = floats::size;
+    std::array<std::array<floats, Vectors>, Registers> total;
+    for_each_index<Registers>([&](auto r) {
+        for_each_index<Vectors>([&](auto c) {
+            total[r][c] = add ? floats::load_unaligned(y + c * stride + r * lanes) : floats(0.0f);
+        });
+    });
+    for (std::size_t i = 0; i < n; ++i) {
+        std::array<floats, Registers> weights;
+        for_each_index<Registers>(
+            [&](auto r) { weights[r] = floats::load_unaligned(w + i * panel_rows + r * lanes); });
+        for_each_index<Vectors>([&](auto c) {
+            const floats value(x[c][i]);
+            for_each_index<Registers>([&](auto r) {
+                total[r][c] = simd::fused_multiply_add(weights[r], value, total[r][c]);
+            });
+        });
+    }
+    for_each_index<Registers>([&](auto r) {
+        for_each_index<Vectors>(
+            [&](auto c) { total[r][c].store_unaligned(y + c * stride + r * lanes); });
+    });
+}
+
+// The 32 rows of a panel times vectors c, c + 1, ... of x, at most `at_once`.
+template <class A, std::size_t Tile>
+void multiply_float_panel(const float_panel<Tile>& panel, std::size_t rows, std::size_t first,
+                          std::size_t at, std::size_t n, vectors<const float> x,
+                          vectors<float> y) noexcept {
+    constexpr auto at_once = vectors_at_once<A>;
+    constexpr std::size_t registers = 2;
+    std::array<const float*, at_once> from;
+    for (std::size_t i = 0; i < at_once; ++i) from[i] = x[std::min(i, x.count - 1)] + at;
+    const auto multiply = [&](float* to, std::size_t stride) {
+        constexpr auto step = registers * xsimd::batch<float, A>::size;
+        for (std::size_t row = 0; row < panel_rows; row += step) {
+            multiply_float_panel<A, registers, at_once>(&panel.w[0][row], n, from, at != 0,
+                                                        to + row, stride);
+        }
+    };
+    if (x.count == at_once && rows == panel_rows) return multiply(y[0] + first, y.stride);
+    alignas(64) float sums[at_once][panel_rows]{};
+    for (std::size_t i = 0; i < x.count && at != 0; ++i) {
+        std::copy(y[i] + first, y[i] + first + rows, sums[i]);
+    }
+    multiply(sums[0], panel_rows);
+    for (std::size_t i = 0; i < x.count; ++i) std::copy(sums[i], sums[i] + rows, y[i] + first);
+}
+
+// 32 rows from `first` on times all vectors.
+template <class A, class T>
+void multiply_rows(const matrix_view<T>& w, std::size_t first, vectors<const float> x,
+                   vectors<float> y) noexcept {
+    constexpr auto tile = tile_size<T>;
+    constexpr auto at_once = vectors_at_once<A>;
+    const auto rows = std::min(panel_rows, w.rows() - first);
+    float_panel<tile> panel;
+    for (std::size_t at = 0; at < w.cols(); at += tile) {
+        const auto n = std::min(tile, w.cols() - at);
+        decode_panel<A>(w, first, at, n, panel);
+        for (std::size_t c = 0; c < x.count; c += at_once) {
+            const auto count = std::min(at_once, x.count - c);
+            multiply_float_panel<A>(panel, rows, first, at, n, {x[c], count, x.length, x.stride},
+                                    {y[c], count, y.length, y.stride});
+        }
     }
 }
 
@@ -108,8 +173,8 @@ void multiply_rows(const matrix_view<T>& w, std::size_t first, std::size_t rows,
 
 /// Multiplies a matrix with a batch of vectors: y[c][r] = sum over i of w[r][i] x[c][i].
 ///
-/// x: any number of vectors of w.cols() floats; y: as many of w.rows() floats. Rows are handed to
-/// `run` in runs of about 64 Ki weights. Errors: `size_mismatch`.
+/// x: any number of vectors of w.cols() floats; y: as many of w.rows() floats. Tasks are 32 rows.
+/// Errors: `size_mismatch`.
 template <class T, class A = native_arch, executor Executor = const serial>
 [[nodiscard]] result<void> try_gemm(const matrix_view<T>& w, vectors<const float> x,
                                     vectors<float> y, Executor&& run = serial{}) {
@@ -124,40 +189,39 @@ template <class T, class A = native_arch, executor Executor = const serial>
                     "; expected as many");
     }
     if constexpr (is_quant_format<T>) {
-        constexpr auto group = std::size_t{traits<T>::rows};
-        // So many rows at a time that x comes from the cache, and as many vectors as keep the sums
-        // within 32 KiB of stack.
-        constexpr auto most_rows = std::max<std::size_t>(8, group);
-        constexpr auto most_vectors = 512 / most_rows;
-        const auto share = detail::weights_per_task / std::max<std::size_t>(1, x.count / 8);
-        const auto unit = x.count == 1 ? group : most_rows;
-        detail::for_row_runs(w, share, unit, run, [&](std::size_t first, std::size_t n) {
-            if (x.count == 1) {
-                for (std::size_t row = first; row < first + n; row += group) {
-                    detail::multiply_rows<A, group, 1>(w, row, group, x, y.data + row, y.stride);
-                }
-                return;
-            }
-            for (std::size_t row = first; row < first + n; row += most_rows) {
-                const auto rows = std::min(most_rows, first + n - row);
-                for (std::size_t c = 0; c < x.count; c += most_vectors) {
-                    const vectors<const float> some{x[c], std::min(most_vectors, x.count - c),
-                                                    x.length, x.stride};
-                    detail::multiply_rows<A, most_rows, most_vectors>(w, row, rows, some,
-                                                                      y[c] + row, y.stride);
-                }
-            }
+        if (w.cols() == 0) {
+            for (std::size_t c = 0; c < y.count; ++c) std::fill(y[c], y[c] + y.length, 0.0f);
+        }
+        const auto panels = (w.rows() + detail::panel_rows - 1) / detail::panel_rows;
+        run(x.count != 0 ? panels : 0, [&](std::size_t task) {
+            detail::multiply_rows<A>(w, task * detail::panel_rows, x, y);
         });
     }
     return {};
 }
 
 /// Multiplies a matrix with one vector: y[r] = sum over i of w[r][i] x[i]. x: w.cols() floats; y:
-/// w.rows() floats. Errors: `size_mismatch`.
+/// w.rows() floats. Rows are handed to `run` in runs of about 64 Ki weights. Errors:
+/// `size_mismatch`.
 template <class T, class A = native_arch, executor Executor = const serial>
 [[nodiscard]] result<void> try_gemv(const matrix_view<T>& w, std::span<const float> x,
                                     std::span<float> y, Executor&& run = serial{}) {
-    return try_gemm<T, A>(w, vectors<const float>(x), vectors<float>(y), run);
+    if (x.size() != w.cols()) {
+        return detail::wrong_length("x", x.size(), w.cols(), "columns of the matrix");
+    }
+    if (y.size() != w.rows()) {
+        return detail::wrong_length("y", y.size(), w.rows(), "rows of the matrix");
+    }
+    if constexpr (is_quant_format<T>) {
+        constexpr auto unit = std::size_t{traits<T>::rows};
+        detail::for_row_runs(w, detail::weights_per_task, unit, run,
+                             [&](std::size_t first, std::size_t n) {
+                                 for (std::size_t row = first; row < first + n; ++row) {
+                                     y[row] = detail::multiply_row<A>(w, row, x.data());
+                                 }
+                             });
+    }
+    return {};
 }
 
 /// The dot product of row `row` with x, w.cols() floats. Errors: `size_mismatch`, `bad_shape` when
@@ -171,11 +235,8 @@ template <class T, class A = native_arch>
     if (row >= w.rows()) {
         return fail(errc::bad_shape, "row ", row, " was asked for; the matrix has ", w.rows());
     }
-    float y = 0;
-    if constexpr (is_quant_format<T>) {
-        detail::multiply_rows<A, 1, 1>(w, row, 1, vectors<const float>(x), &y, 1);
-    }
-    return y;
+    if constexpr (is_quant_format<T>) return detail::multiply_row<A>(w, row, x.data());
+    return 0.0f;
 }
 
 #if BPW_EXCEPTIONS

@@ -29,7 +29,7 @@ template <executor Executor = const serial>
 template <executor Executor = const serial>
 [[nodiscard]] result<void> try_gemv(const any_matrix& w, std::span<const float> x,
                                     std::span<float> y, Executor&& run = serial{}) {
-    return try_gemm(w, vectors<const float>(x), vectors<float>(y), run);
+    return try_visit(w, [&](const auto& view) { return try_gemv(view, x, y, run); });
 }
 
 /// The dot product of row `row` of a matrix of any type with x. Errors: as above.
