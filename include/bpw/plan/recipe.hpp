@@ -164,6 +164,20 @@ inline constexpr std::string_view end_mark = "## THE END!";
     return out;
 }
 
+namespace detail {
+
+// The texts that a rule stands for. What they take is taken off the limits.
+[[nodiscard]] inline result<std::vector<std::string>> expand_within(const recipe_rule& rule,
+                                                                    expansion_limits& left) {
+    auto texts = expand_regex(rule.regex, left);
+    if (!texts) return texts;
+    left.texts -= std::min(left.texts, texts->size());
+    for (const auto& text : *texts) left.bytes -= std::min(left.bytes, text.size());
+    return texts;
+}
+
+}  // namespace detail
+
 /// A rule for each tensor that the regexes of a recipe spell out. Rules that cannot be written out
 /// (see expand_regex) stay as they are. What is expanded decides as before for every tensor.
 /// Errors: `unsupported` beyond the limits, which count for the whole recipe.
@@ -172,13 +186,9 @@ inline constexpr std::string_view end_mark = "## THE END!";
     std::vector<recipe_rule> out;
     auto left = limits;
     for (const auto& rule : rules) {
-        auto texts = expand_regex(rule.regex, left);
+        auto texts = detail::expand_within(rule, left);
         if (!texts) return texts.error();
-        left.texts -= std::min(left.texts, texts->size());
-        for (auto& text : *texts) {
-            left.bytes -= std::min(left.bytes, text.size());
-            out.push_back({std::move(text), rule.type, rule.line});
-        }
+        for (auto& text : *texts) out.push_back({std::move(text), rule.type, rule.line});
     }
     return out;
 }

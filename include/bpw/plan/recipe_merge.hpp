@@ -76,31 +76,44 @@ struct merged_rules {
 
 /// Joins rules that are equal but for the number of the layer into one each. Every tensor gets the
 /// type that it had. Rules that spell out names go in front of all others, which keep their order;
-/// names that an earlier rule decides are left out. Errors: those of expand_rules and rule_index.
+/// names that an earlier rule decides are left out. Errors: those of expand_rules and
+/// pattern::compile.
 [[nodiscard]] inline result<merged_rules> merge_rules(const std::vector<recipe_rule>& rules,
                                                       const expansion_limits& limits = {}) {
-    const auto expanded = expand_rules(rules, limits);
-    if (!expanded) return expanded.error();
-
     std::vector<recipe_rule> general;
     std::vector<std::pair<std::string, recipe_rule>> tensors;
     std::set<std::string> seen;
     std::vector<pattern> before;
-    for (const auto& rule : *expanded) {
-        auto name = literal_name(rule.regex);
-        if (!name) {
+    auto left = limits;
+    for (const auto& rule : rules) {
+        const auto texts = detail::expand_within(rule, left);
+        if (!texts) return texts.error();
+        std::vector<std::string> names;
+        for (const auto& text : *texts) {
+            if (auto name = literal_name(text)) names.push_back(*std::move(name));
+        }
+        if (names.size() != texts->size()) {
             auto compiled = pattern::compile(rule.regex, regex_syntax::ere);
             if (!compiled) {
                 return fail_at({{}, rule.line, "regex"}, compiled.error().code,
                                compiled.error().message);
             }
             before.push_back(*std::move(compiled));
-            general.push_back(rule);
+            // Only rules of layers gain by being taken apart.
+            const bool layers = std::all_of(texts->begin(), texts->end(), [](const auto& text) {
+                return split_layer(text).has_value();
+            });
+            if (!layers) general.push_back(rule);
+            for (const auto& text : *texts) {
+                if (layers) general.push_back({text, rule.type, rule.line});
+            }
             continue;
         }
-        const bool decided = std::any_of(before.begin(), before.end(),
-                                         [&](const pattern& p) { return p.search(*name); });
-        if (!decided && seen.insert(*name).second) tensors.emplace_back(*std::move(name), rule);
+        for (auto& name : names) {
+            const bool decided = std::any_of(before.begin(), before.end(),
+                                             [&](const pattern& p) { return p.search(name); });
+            if (!decided && seen.insert(name).second) tensors.emplace_back(std::move(name), rule);
+        }
     }
 
     merged_rules out;
