@@ -10,10 +10,12 @@
 #include <bpw/kernels/encode/affine.hpp>
 #include <bpw/kernels/encode/lattice.hpp>
 #include <bpw/kernels/encode/options.hpp>
+#include <bpw/kernels/encode/pairs.hpp>
 #include <bpw/kernels/encode/parity.hpp>
 #include <bpw/kernels/encode/plain.hpp>
 #include <bpw/kernels/encode/row_sink.hpp>
 #include <bpw/kernels/encode/scaled.hpp>
+#include <bpw/kernels/encode/shifted_lattice.hpp>
 #include <bpw/kernels/encode/ternary.hpp>
 
 #include <bit>

@@ -4,9 +4,7 @@
 
 #include <bpw/formats/lattice.hpp>
 #include <bpw/kernels/encode/codebook_search.hpp>
-#include <bpw/kernels/encode/error_rules.hpp>
-#include <bpw/kernels/encode/row_sink.hpp>
-#include <bpw/kernels/encode/two_stage.hpp>
+#include <bpw/kernels/encode/vector_codes.hpp>
 
 BPW_NAMESPACE_BEGIN
 
@@ -30,10 +28,7 @@ class signed_lattice_groups {
     static constexpr auto group = std::size_t{traits<T>::group_size};
     static constexpr bool even_signs = requires { T::signs7; };
 
-    struct choice : group_choice {
-        std::array<std::uint16_t, group / length> index{};
-        std::uint32_t negative = 0;  ///< a bit for every weight
-    };
+    using choice = vector_choice;
 
     explicit signed_lattice_groups(const stage_rule& rule)
         : rule_(rule), levels_(magnitudes()), search_(levels_, 1, true) {}
@@ -44,40 +39,18 @@ class signed_lattice_groups {
     [[nodiscard]] scale_fits fit(const float* x, const float* w) const {
         std::array<float, group> magnitude;
         for (std::size_t i = 0; i < group; ++i) magnitude[i] = std::fabs(x[i]);
-        scale_fits fits = search_(magnitude.data(), w, group);
-        if (fits.best.scale == 0.0f) return fits;
-        scale_fit best;
-        const float first = fits.best.scale;
-        float at = 0;
-        const auto try_scale = [&](float scale) {
-            const auto c = with_scale(x, w, scale);
-            if (!(c.norm > 0.0f)) return;
-            const float fitted = c.along / c.norm;
-            const float gain = c.along * fitted;
-            if (gain > best.gain) {
-                best = {fitted, c.norm, gain, 0.0f};
-                at = scale;
-            }
-        };
-        for (const float ratio : {0.88f, 0.95f, 1.0f, 1.06f, 1.14f}) try_scale(first * ratio);
-        if (best.scale > 0.0f && best.scale != at) try_scale(best.scale);
-        fits.best = best;
-        return fits;
+        const float first = search_(magnitude.data(), w, group).best.scale;
+        constexpr std::array ratios{0.88f, 0.95f, 1.0f, 1.06f, 1.14f};
+        return {fit_scale(first, ratios, [&](float scale) { return with_scale(x, w, scale); }), {}};
     }
 
     [[nodiscard]] choice choose(const float* x, const float* w, const scale_fits& fits,
                                 float d) const {
         choice best;
         best.error = std::numeric_limits<float>::infinity();
-        const int first = rule_.inner->window(fits.best.scale / d, 2);
-        for (int k = 0; k < 2; ++k) {
-            const auto& entry = rule_.inner->entries[static_cast<std::size_t>(first + k)];
-            auto c = with_scale(x, w, usable_scale(entry.value * d));
-            if (!(c.error < best.error)) continue;
-            best = c;
-            best.scale = entry.value;
-            best.code = entry.code;
-        }
+        try_window(
+            rule_, fits.best.scale, d, 2, [&](float scale) { return with_scale(x, w, scale); },
+            best);
         return best;
     }
 
@@ -93,9 +66,7 @@ class signed_lattice_groups {
     // The nearest vectors with this scale, and their error.
     [[nodiscard]] choice with_scale(const float* x, const float* w, float scale) const {
         choice c;
-        auto error = floats::zero();
-        auto along = floats::zero();
-        auto norm = floats::zero();
+        vector_sums sums;
         const auto inverse = floats::all(1.0f / scale);
         for (std::size_t at = 0; at < group; at += lane_count) {
             const auto xs = floats::load(x + at);
@@ -140,16 +111,9 @@ class signed_lattice_groups {
                 }
             }
             c.negative |= negative << at;
-            const auto v = floats::load(value.data());
-            const auto off = lanes::fma(floats::all(-scale), v, xs);
-            const auto wv = ws * v;
-            error = lanes::fma(ws * off, off, error);
-            along = lanes::fma(wv, xs, along);
-            norm = lanes::fma(wv, v, norm);
+            sums.add(x + at, w + at, value.data(), scale);
         }
-        c.error = error.sum();
-        c.along = along.sum();
-        c.norm = norm.sum();
+        sums.store(c);
         return c;
     }
 
@@ -184,43 +148,8 @@ class signed_lattice_groups {
 
 template <class T>
     requires signed_lattice_type<T>
-struct row_encoder<T> {
-    row_encoder(std::size_t cols, const encode_options& options)
-        : cols_(cols), row_(cols, rule_of_errors<T>, options), search_(stage_rule_of<T>(cols)) {}
-
-    void operator()(const float* x, const float* importance, const row_sink<T>& out) {
-        using t = traits<T>;
-        constexpr auto block = std::size_t{t::block_size};
-        constexpr auto group = std::size_t{t::group_size};
-        row_.assign(x, importance);
-        for (std::size_t b = 0; b < cols_ / block; ++b) {
-            search_(row_.run(b * block, block));
-            out.set(b, T::d, 0, search_.stored().bits);
-            const auto& chosen = search_.chosen();
-            for (std::size_t g = 0; g < chosen.size(); ++g) {
-                const auto& c = chosen[g];
-                out.set(b, T::s, static_cast<int>(g), c.code);
-                for (std::size_t v = 0; v < c.index.size(); ++v) {
-                    out.set(b, T::index, static_cast<int>(g * c.index.size() + v), c.index[v]);
-                }
-                if constexpr (requires { T::signs7; }) {
-                    for (std::size_t octet = 0; octet < group / 8; ++octet) {
-                        out.set(b, T::signs7, static_cast<int>(g * group / 8 + octet),
-                                c.negative >> 8 * octet & 127u);
-                    }
-                } else {
-                    for (std::size_t i = 0; i < group; ++i) {
-                        out.set(b, T::signs, static_cast<int>(g * group + i), c.negative >> i & 1u);
-                    }
-                }
-            }
-        }
-    }
-
-  private:
-    std::size_t cols_;
-    weighted_row row_;
-    two_stage<signed_lattice_groups<T>> search_;
+struct row_encoder<T> : vector_row_encoder<T, signed_lattice_groups<T>> {
+    using vector_row_encoder<T, signed_lattice_groups<T>>::vector_row_encoder;
 };
 
 }  // namespace detail
