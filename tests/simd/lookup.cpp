@@ -105,7 +105,11 @@ TEST(words32, shifts_and_fills) {
         const auto right = stored(x.shifted_right<9>());
         const auto filled = stored(x.filled_by_top_bit());
         const auto both = stored((x & 0x0f0f) | x.shifted_left<8>());
+        std::int32_t wide[32];
+        x.widened<0>().store(wide);
+        x.widened<1>().store(wide + 16);
         for (std::size_t i = 0; i < 32; ++i) {
+            ASSERT_EQ(wide[i], in[i]);
             ASSERT_EQ(left[i], in[i] << 3 & 0xffff);
             ASSERT_EQ(right[i], in[i] >> 9);
             ASSERT_EQ(filled[i], in[i] >= 0x8000 ? 0xffff : 0);
@@ -177,6 +181,19 @@ TEST(lookup, of_words) {
             stored(bpw::simd::lookup_words<arch>(table.data(), words32::load(index.data())));
         for (std::size_t i = 0; i < 32; ++i) {
             ASSERT_EQ(out[2 * i] | out[2 * i + 1] << 8, table[index[i]] & 0xffff);
+        }
+    }
+}
+
+TEST(lookup, of_quads) {
+    reference::random numbers(7);
+    const auto in = random_bytes(32, numbers);
+    for (int step = 1; step < 8; ++step) {
+        std::array<std::int32_t, 16> from{};
+        for (int i = 0; i < 16; ++i) from[static_cast<std::size_t>(i)] = (step * i + i / 8) % 8;
+        const auto out = stored(bpw::simd::pick_quads<arch>(in.data(), from));
+        for (std::size_t i = 0; i < 64; ++i) {
+            ASSERT_EQ(out[i], in[4 * static_cast<std::size_t>(from[i / 4]) + i % 4]);
         }
     }
 }

@@ -29,6 +29,9 @@ struct words32 {
         for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = f(i);
         return out;
     }
+    [[nodiscard]] BPW_INLINE static words32 from_bytes(const bytes64<A>& x) noexcept {
+        return make([&](std::size_t i) { return xsimd::bitwise_cast<std::uint16_t>(x.v[i]); });
+    }
     void store(std::uint16_t* p) const noexcept {
         for (std::size_t i = 0; i < v.size(); ++i) v[i].store_unaligned(p + i * per_vector);
     }
@@ -44,6 +47,9 @@ struct words32 {
     }
     /// Every bit of a word as its highest.
     [[nodiscard]] BPW_INLINE words32 filled_by_top_bit() const noexcept;
+    /// Words 16 Half ... 16 Half + 15 as integers.
+    template <int Half>
+    [[nodiscard]] BPW_INLINE int16x<A> widened() const noexcept;
     /// The bytes of the words, lowest first.
     [[nodiscard]] BPW_INLINE bytes64<A> as_bytes() const noexcept {
         return bytes64<A>::make(
@@ -199,6 +205,50 @@ template <class A>
 }
 #endif
 
+template <int Half, class A>
+[[nodiscard]] BPW_INLINE int16x<A> widen_words(const words32<A>& x, xsimd::generic) noexcept {
+    std::uint16_t in[32];
+    std::int32_t out[16];
+    x.store(in);
+    for (std::size_t i = 0; i < 16; ++i) out[i] = in[16 * Half + i];
+    return int16x<A>::load(out);
+}
+#if XSIMD_WITH_SSE2
+template <int Half, class A>
+[[nodiscard]] BPW_INLINE int16x<A> widen_words(const words32<A>& x, xsimd::sse2) noexcept {
+    const __m128i zero = _mm_setzero_si128();
+    return int16x<A>::make([&](std::size_t i) -> i32_batch<A> {
+        const __m128i words = x.v[2 * Half + i / 2];
+        return i % 2 == 0 ? _mm_unpacklo_epi16(words, zero) : _mm_unpackhi_epi16(words, zero);
+    });
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <int Half, class A>
+[[nodiscard]] BPW_INLINE int16x<A> widen_words(const words32<A>& x, xsimd::avx2) noexcept {
+    const __m256i words = x.v[Half];
+    return {{_mm256_cvtepu16_epi32(_mm256_castsi256_si128(words)),
+             _mm256_cvtepu16_epi32(_mm256_extracti128_si256(words, 1))}};
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <int Half, class A>
+[[nodiscard]] BPW_INLINE int16x<A> widen_words(const words32<A>& x, xsimd::avx512bw) noexcept {
+    return {{_mm512_maskz_cvtepu16_epi32(
+        every_lane, _mm512_maskz_extracti64x4_epi64(every_pair, x.v[0], Half))}};
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <int Half, class A>
+[[nodiscard]] BPW_INLINE int16x<A> widen_words(const words32<A>& x, xsimd::neon64) noexcept {
+    return int16x<A>::make([&](std::size_t i) -> i32_batch<A> {
+        const uint16x8_t words = x.v[2 * Half + i / 2];
+        return vreinterpretq_s32_u32(
+            vmovl_u16(i % 2 == 0 ? vget_low_u16(words) : vget_high_u16(words)));
+    });
+}
+#endif
+
 template <int By, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> lookup_nibble_on(const nibble_table& table, const bytes64<A>& x,
                                                      xsimd::generic) noexcept {
@@ -262,6 +312,38 @@ template <class A>
     for (auto& x : i) x = static_cast<std::uint16_t>(table[x]);
     return words32<A>::load(i).as_bytes();
 }
+
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> pick_quads_on(const std::uint8_t* p,
+                                                  const std::array<std::int32_t, 16>& from,
+                                                  xsimd::generic) noexcept {
+    std::uint8_t out[64];
+    for (std::size_t i = 0; i < 16; ++i) std::memcpy(out + 4 * i, p + 4 * from[i], 4);
+    return bytes64<A>::load(out);
+}
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> pick_quads_on(const std::uint8_t* p,
+                                                  const std::array<std::int32_t, 16>& from,
+                                                  xsimd::avx2) noexcept {
+    const auto load = [](const void* at) {
+        return _mm256_loadu_si256(static_cast<const __m256i*>(at));
+    };
+    const __m256i quads = load(p);
+    return {{_mm256_permutevar8x32_epi32(quads, load(&from[0])),
+             _mm256_permutevar8x32_epi32(quads, load(&from[8]))}};
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> pick_quads_on(const std::uint8_t* p,
+                                                  const std::array<std::int32_t, 16>& from,
+                                                  xsimd::avx512bw) noexcept {
+    const __m512i quads =
+        _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return {{_mm512_maskz_permutexvar_epi32(every_lane, _mm512_loadu_si512(from.data()), quads)}};
+}
+#endif
 
 template <std::size_t Entries, class A>
 [[nodiscard]] BPW_INLINE std::array<bytes64<A>, 2> lookup_pairs_on(const pair_table<Entries>& table,
@@ -486,6 +568,11 @@ words32<A> words32<A>::shifted_right() const noexcept {
 }
 
 template <class A>
+template <int Half>
+int16x<A> words32<A>::widened() const noexcept {
+    return detail::widen_words<Half, A>(*this, A{});
+}
+template <class A>
 words32<A> words32<A>::filled_by_top_bit() const noexcept {
     return make([&](std::size_t i) { return detail::fill_words<A>(v[i], A{}); });
 }
@@ -524,6 +611,13 @@ template <class A, const word_plan& Plan, bool Twice = false>
 [[nodiscard]] BPW_INLINE words32<A> gather_words(const std::uint8_t* p) noexcept {
     static_assert(!Twice || Plan.width <= 8);
     return detail::gather_words_on<A, Plan, Twice>(p, A{});
+}
+
+/// Four bytes sixteen times: those at p + 4 from[i], out of the 32 bytes at p.
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> pick_quads(const std::uint8_t* p,
+                                               const std::array<std::int32_t, 16>& from) noexcept {
+    return detail::pick_quads_on<A>(p, from, A{});
 }
 
 /// The 16 bits that table[index[i]] holds twice, for thirty-two indices into any table.

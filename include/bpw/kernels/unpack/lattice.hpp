@@ -8,8 +8,7 @@
 #pragma once
 
 #include <bpw/formats/lattice.hpp>
-#include <bpw/kernels/unpack/numbers.hpp>
-#include <bpw/simd/lookup.hpp>
+#include <bpw/kernels/unpack/words.hpp>
 
 BPW_NAMESPACE_BEGIN
 
@@ -54,18 +53,29 @@ template <std::size_t Levels>
 template <class Codebook>
 inline constexpr auto packed_codes = [] {
     constexpr auto levels = Codebook::levels.size();
-    std::array<std::uint16_t, std::size_t{Codebook::entries}> out{};
-    for (std::size_t e = 0; e < out.size(); ++e) {
-        for (std::size_t k = 0; k < std::size_t{Codebook::length}; ++k) {
-            std::size_t code = 0;
-            while (Codebook::levels[code] != lattice::grid<Codebook>[e][k]) ++code;
-            const auto byte = Codebook::length == 8 ? k / 4 : k % 2;
+    constexpr auto length = std::size_t{Codebook::length};
+    // The bits of each level for each weight, by level; plain arrays, because compilers count
+    // steps.
+    constexpr int most = 128;
+    std::uint16_t bits[length][2 * most]{};
+    for (std::size_t k = 0; k < length; ++k) {
+        for (std::size_t code = 0; code < levels; ++code) {
+            const auto byte = length == 8 ? k / 4 : k % 2;
+            unsigned word = 0;
             for (std::size_t bit = 0; bit < std::size_t{code_bits<levels>}; ++bit) {
                 const auto at = nibble_layouts<levels>[k % 4].code[bit];
-                out[e] = static_cast<std::uint16_t>(
-                    out[e] | (code >> bit & 1) << (8 * byte + static_cast<std::size_t>(at)));
+                word |= static_cast<unsigned>(code >> bit & 1) << (8 * byte) << at;
             }
+            bits[k][Codebook::levels[code] + most] = static_cast<std::uint16_t>(word);
         }
+    }
+    std::array<std::uint16_t, std::size_t{Codebook::entries}> out{};
+    std::size_t e = 0;
+    for (const auto& entry : lattice::grid<Codebook>) {
+        unsigned word = 0;
+        std::size_t k = 0;
+        for (const int level : entry) word |= bits[k++][level + most];
+        out[e++] = static_cast<std::uint16_t>(word);
     }
     return out;
 }();
@@ -125,25 +135,9 @@ template <class T, class A>
     auto octets = simd::gather_words<A, sign_plan<T>, true>(block);
     if constexpr (!requires { T::signs; }) {
         const auto complete = simd::with_parity<A>(octets.as_bytes());
-        octets = simd::words32<A>::make(
-            [&](std::size_t i) { return xsimd::bitwise_cast<std::uint16_t>(complete.v[i]); });
+        octets = simd::words32<A>::from_bytes(complete);
     }
     return simd::rotate_twins<A>(octets);
-}
-
-// The indices of 32 octets.
-template <class A, const auto& Field, std::size_t BlockBytes>
-[[nodiscard]] BPW_INLINE simd::words32<A> octet_numbers(const std::uint8_t* block) noexcept {
-    using part = std::remove_cvref_t<decltype(Field.low)>;
-    static constexpr auto plan = simd::word_plan::make(
-        part::width, BlockBytes, [](int n) { return Field.low.rule.bit(0, n); });
-    const auto low = simd::gather_words<A, plan>(block);
-    if constexpr (requires { Field.high; }) {
-        return low | octet_numbers<A, upper_parts<Field>, BlockBytes>(block)
-                         .template shifted_left<part::width>();
-    } else {
-        return low;
-    }
 }
 
 // The two bytes of each quad, with the signs in.
@@ -154,7 +148,7 @@ template <class T, class A>
     constexpr auto levels = codebook::levels.size();
     std::array<simd::bytes64<A>, 2> codes;
     if constexpr (codebook::length == 8) {
-        const auto index = octet_numbers<A, T::index, sizeof(typename T::block)>(block);
+        const auto index = words_of<A, T::index, sizeof(typename T::block)>(block);
         codes[0] = codes[1] = simd::lookup_words<A>(codes_of_octets<codebook>.data(), index);
     } else {
         const auto index = simd::bytes64<A>::load(block + T::index.low.rule.byte);

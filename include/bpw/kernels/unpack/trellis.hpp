@@ -1,8 +1,8 @@
-// Lanes from the generator of the trellis types, sixteen at a time.
+// Lanes from the generator of the trellis types, sixteen starts at a time.
 #pragma once
 
 #include <bpw/formats/trellis.hpp>
-#include <bpw/kernels/unpack/numbers.hpp>
+#include <bpw/kernels/unpack/words.hpp>
 
 BPW_NAMESPACE_BEGIN
 
@@ -12,84 +12,153 @@ template <type_id Id>
 std::true_type is_trellis(const trellis_format<Id>*);
 std::false_type is_trellis(const void*);
 
-// Types whose lanes are the generator's values; iq3_kt has signs of its own.
 template <class T>
-concept trellis_codes = decltype(is_trellis(static_cast<const T*>(nullptr)))::value && !requires {
-    T::signs;
+concept trellis_codes = decltype(is_trellis(static_cast<const T*>(nullptr)))::value;
+
+// Runs of 8: two steps take the first and the last four weights of the same sixteen runs.
+struct half_runs_order {
+    [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
+        return 128 * (step / 2) + 8 * (lane / 4) + 4 * (step % 2) + lane % 4;
+    }
 };
+
+// Numbers First ... First + 3 of sixteen runs that begin with `start`, each as the sum of its four
+// bytes of six bits: the unsigned lane. The sums come in at the lowest byte and are pushed up by
+// those that follow.
+template <int First, int K, class A>
+[[nodiscard]] BPW_INLINE simd::int16x<A> push_sums(const simd::int16x<A>& start,
+                                                   const simd::int16x<A>& above) noexcept {
+    static constexpr auto ones = [] {
+        std::array<std::int8_t, 64> out{};
+        for (auto& one : out) one = 1;
+        return out;
+    }();
+    constexpr auto multiplier =
+        static_cast<std::int32_t>(trellis::multipliers[std::size_t{First + K}]);
+    auto sums = above;
+    if constexpr (K != 3) sums = sums.template shifted_left<8>();
+    const auto number = start * simd::int16x<A>::all(multiplier) & 0x3f3f3f3f;
+    simd::add_dot4<63>(sums, number.as_bytes(), ones.data());
+    if constexpr (K == 0)
+        return sums;
+    else
+        return push_sums<First, K - 1, A>(start, sums);
+}
+template <int First, class A>
+[[nodiscard]] BPW_INLINE simd::bytes64<A> run_sums(const simd::int16x<A>& start) noexcept {
+    return push_sums<First, 3, A>(start, simd::int16x<A>::zero()).as_bytes();
+}
+
+// The unsigned lanes of a type with runs of 8.
+template <class A, class T>
+[[nodiscard]] BPW_INLINE std::array<simd::bytes64<A>, 4> sums_of_octets(
+    const std::uint8_t* block) noexcept {
+    const auto index = words_of<A, T::index, sizeof(typename T::block)>(block);
+    const auto first = index.template widened<0>() + 4096;
+    const auto second = index.template widened<1>() + 4096;
+    return {run_sums<0, A>(first), run_sums<4, A>(first), run_sums<0, A>(second),
+            run_sums<4, A>(second)};
+}
+
+// What the generator yields less 126.
+inline constexpr int trellis_bias = 126;
 
 }  // namespace detail
 
-/// In natural order: a quad of lanes is values 0..3 or 4..7 of a run.
+/// iq1_kt and iq2_kt.
 template <class T>
     requires detail::trellis_codes<T>
 struct unpack<T> {
-    using order = natural_order;
-    // The sum of the four bytes of 6 bits is the unsigned lane.
-    static constexpr int bias = 126;
+    using order = detail::half_runs_order;
+    static constexpr int bias = detail::trellis_bias;
     static constexpr int max = 4 * 63;
-    static constexpr int run = 256 / T::index.count;
 
-    template <int Step>
-    static constexpr std::array<int, 16> index_of_quad = [] {
-        std::array<int, 16> from{};
-        for (int quad = 0; quad < 16; ++quad) {
-            from[static_cast<std::size_t>(quad)] = (64 * Step + 4 * quad) / run;
-        }
-        return from;
-    }();
-    template <int Step>
-    static constexpr std::array<int, 16> group_of_quad = [] {
-        std::array<int, 16> from{};
-        for (int quad = 0; quad < 16; ++quad) {
-            from[static_cast<std::size_t>(quad)] = (64 * Step + 4 * quad) / 32;
-        }
-        return from;
-    }();
-    // The multiplier of value `k` of every quad.
-    static constexpr auto multipliers = [] {
-        std::array<std::array<std::int32_t, 16>, 4> out{};
-        for (std::size_t k = 0; k < 4; ++k) {
-            for (std::size_t quad = 0; quad < 16; ++quad) {
-                const auto at = (4 * quad + k) % std::size_t{run};
-                out[k][quad] = static_cast<std::int32_t>(trellis::multipliers[at]);
-            }
-        }
-        return out;
-    }();
+    template <class A>
+    [[nodiscard]] BPW_INLINE static std::array<simd::bytes64<A>, 4> tile_lanes(
+        const tile_ref<T>& tile) noexcept {
+        return detail::sums_of_octets<A, T>(tile.block().bytes);
+    }
+    template <int Step, class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
+        return tile_lanes<A>(tile)[Step];
+    }
+};
+
+/// Runs of 4, in natural order.
+template <>
+struct unpack<iq4_kt> {
+    using T = iq4_kt;
+    using order = natural_order;
+    static constexpr int bias = detail::trellis_bias;
+    static constexpr int max = 4 * 63;
 
     template <int Step, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        using ints = simd::int16x<A>;
-        constexpr auto size = sizeof(typename T::block);
+        constexpr auto size = sizeof(T::block);
+        constexpr int first = 32 * (Step / 2);
         const auto* const block = tile.block().bytes;
-        auto index = detail::numbers_of<A, T::index, index_of_quad<Step>, size>(block);
-        if constexpr (requires { T::half; }) {
-            const auto half = detail::numbers_of<A, T::half, group_of_quad<Step>, size>(block);
-            index = index | half.template shifted_left<15>();
-        }
-        const auto start = index + 4096;
-        ints bytes = ints::zero();
-        [&]<std::size_t... K>(std::index_sequence<K...>) {
-            ((bytes = bytes | byte_sums(start * ints::load(multipliers[K].data()) & 0x3f3f3f3f)
-                                  .template shifted_left<8 * K>()),
-             ...);
-        }
-        (std::make_index_sequence<4>{});
-        return bytes.as_bytes();
+        const auto low = detail::words_of<A, T::index, size, first>(block);
+        const auto half = detail::words_of<A, T::half, size, first / 8, 8>(block);
+        const auto index = low | half.template shifted_left<15>();
+        return detail::run_sums<0, A>(index.template widened<Step % 2>() + 4096);
+    }
+};
+
+/// Magnitudes of what the generator yields, with signs of their own.
+template <>
+struct unpack<iq3_kt> {
+    using T = iq3_kt;
+    using order = detail::half_runs_order;
+    static constexpr int bias = 128;
+    static constexpr int max = bias + T::lanes.max;
+
+    template <class A>
+    [[nodiscard]] BPW_INLINE static std::array<simd::bytes64<A>, 4> tile_lanes(
+        const tile_ref<T>& tile) noexcept {
+        const auto* const block = tile.block().bytes;
+        const auto sums = detail::sums_of_octets<A, T>(block);
+        return {with_signs<0, A>(block, sums[0]), with_signs<1, A>(block, sums[1]),
+                with_signs<2, A>(block, sums[2]), with_signs<3, A>(block, sums[3])};
+    }
+    template <int Step, class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
+        return tile_lanes<A>(tile)[Step];
     }
 
   private:
-    template <class A>
-    [[nodiscard]] BPW_INLINE static simd::int16x<A> byte_sums(const simd::int16x<A>& x) noexcept {
-        static constexpr auto ones = [] {
-            std::array<std::int8_t, 64> out{};
-            for (auto& one : out) one = 1;
-            return out;
-        }();
-        auto sums = simd::int16x<A>::zero();
-        simd::add_dot4<63>(sums, x.as_bytes(), ones.data());
-        return sums;
+    // The signs of a weight are in the byte of its place in its group, a bit for each group.
+    static constexpr auto place = [](int step, int lane) { return order::weight(step, lane) % 32; };
+    template <int Step>
+    static constexpr std::array<std::int32_t, 16> quad_of = [] {
+        std::array<std::int32_t, 16> from{};
+        for (int quad = 0; quad < 16; ++quad) {
+            from[static_cast<std::size_t>(quad)] = place(Step, 4 * quad) / 4;
+        }
+        return from;
+    }();
+    template <int Step>
+    static constexpr std::array<std::uint8_t, 64> bit_of = [] {
+        std::array<std::uint8_t, 64> bits{};
+        for (int lane = 0; lane < 64; ++lane) {
+            bits[static_cast<std::size_t>(lane)] =
+                static_cast<std::uint8_t>(1 << order::weight(Step, lane) / 32);
+        }
+        return bits;
+    }();
+
+    template <int Step, class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> with_signs(
+        const std::uint8_t* block, const simd::bytes64<A>& sums) noexcept {
+        using vector = simd::u8_batch<A>;
+        const auto signs = simd::pick_quads<A>(block + T::signs.low.rule.byte, quad_of<Step>);
+        const auto bits = simd::bytes64<A>::load(bit_of<Step>.data());
+        const vector zero_at(static_cast<std::uint8_t>(detail::trellis_bias));
+        const vector middle(static_cast<std::uint8_t>(bias));
+        return simd::bytes64<A>::make([&](std::size_t i) {
+            const auto magnitude = xsimd::max(sums.v[i], zero_at) - xsimd::min(sums.v[i], zero_at);
+            const auto negative = (signs.v[i] & bits.v[i]) != vector(0);
+            return xsimd::select(negative, middle - magnitude, middle + magnitude);
+        });
     }
 };
 
