@@ -102,6 +102,7 @@ void arrange(const quantized_tile& from, activation_tile& tile) noexcept {
         const auto* const four = tile.q + 4 * quad;
         tile.quad_sum[quad] = four[0] + four[1] + four[2] + four[3];
     }
+    if constexpr (requires { Order::add_up(tile.quad_sum); }) Order::add_up(tile.quad_sum);
 }
 
 }  // namespace detail

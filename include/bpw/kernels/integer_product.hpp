@@ -8,11 +8,15 @@
 //
 // and sixteen more for what is added to the weights of each run of 16, o[r] = fma(offset[r],
 // sum of the activations of run r, o[r]). A result is sum(s) + sum(o), each in the order of
-// simd::float16::sum. So gemv gives the same bits on every arch and for every number of threads.
+// simd::float16::sum. Where R rows are interleaved, sixteen sums belong to R rows; they are added
+// up in the same order as far as they belong to one row, and a last tile of less than 256 columns
+// is added to the result. So gemv gives the same bits on every arch and for every number of
+// threads.
 #pragma once
 
 #include <bpw/kernels/panel_product.hpp>
 #include <bpw/kernels/product.hpp>
+#include <bpw/kernels/row_group.hpp>
 
 #include <utility>
 
@@ -101,6 +105,29 @@ template <class A, class T, class Order>
     return sums[0].total();
 }
 
+// The rows from `row` on that the type interleaves: R results.
+template <class A, class T, class Order>
+void multiply_row_group(const matrix_view<T>& w, std::size_t row, const activations<Order>& x,
+                        float* y) noexcept {
+    constexpr auto full = tile_ref<T>::full;
+    constexpr auto rows = std::size_t{traits<T>::rows};
+    row_group_sums<A> sums;
+    const auto* from = x.tiles();
+    std::size_t block = 0;
+    for (; block + full <= w.blocks(); block += full) {
+        multiply_row_tile<A>(tile_ref<T>{w, row, block, full}, *from++, sums);
+    }
+    sums.template total<rows>(y);
+    if constexpr (full != 1) {
+        for (std::size_t k = 0; k < rows && block < w.blocks(); ++k) {
+            std::array<product_sums<A>, 1> rest;
+            multiply_tile<scalar_unpack<T>, A, 1>(
+                tile_ref<T>{w, row + k, block, w.blocks() - block}, {from}, rest);
+            y[k] += rest[0].total();
+        }
+    }
+}
+
 }  // namespace detail
 
 /// Multiplies a matrix with one vector of activations in 8 bits: y[r] = sum over i of w[r][i] x[i].
@@ -118,8 +145,15 @@ template <class T, class A = native_arch, executor Executor = const serial>
     }
     detail::for_row_runs(w, detail::weights_per_task, std::size_t{traits<T>::rows}, run,
                          [&](std::size_t first, std::size_t n) {
-                             for (std::size_t row = first; row < first + n; ++row) {
-                                 y[row] = detail::multiply_row<A>(w, row, x);
+                             if constexpr (detail::interleaved_planes<T>) {
+                                 constexpr auto unit = std::size_t{traits<T>::rows};
+                                 for (std::size_t row = first; row < first + n; row += unit) {
+                                     detail::multiply_row_group<A>(w, row, x, &y[row]);
+                                 }
+                             } else {
+                                 for (std::size_t row = first; row < first + n; ++row) {
+                                     y[row] = detail::multiply_row<A>(w, row, x);
+                                 }
                              }
                          });
     return {};

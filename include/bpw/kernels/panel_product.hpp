@@ -14,6 +14,7 @@
 #include <bpw/kernels/activation_batch.hpp>
 #include <bpw/kernels/integer_tile.hpp>
 #include <bpw/kernels/panel.hpp>
+#include <bpw/kernels/row_group.hpp>
 #include <bpw/simd/transpose.hpp>
 
 BPW_NAMESPACE_BEGIN
@@ -120,7 +121,16 @@ void unpack_panel(const matrix_view<T>& w, std::size_t first, std::size_t first_
             auto* const scale = &panel.scale[groups * t][half];
             auto* const offset = &panel.offset[groups * t][half];
             if (blocks == full) {
-                unpack_tile16<unpack<T>, A>(w, rows, block, blocks, q, scale, offset);
+                if constexpr (interleaved_planes<T>) {
+                    constexpr auto n = std::size_t{traits<T>::rows};
+                    for (std::size_t r = 0; r < 16; r += n) {
+                        const auto row = rows[r] / n * n;
+                        unpack_row_tile<A>(tile_ref<T>{w, row, block, full}, q + 4 * r,
+                                           4 * panel_rows, scale + r, offset + r, panel_rows);
+                    }
+                } else {
+                    unpack_tile16<unpack<T>, A>(w, rows, block, blocks, q, scale, offset);
+                }
             } else if constexpr (full != 1) {
                 unpack_tile16<scalar_unpack<T, unpack<T>::bias>, A>(w, rows, block, blocks, q,
                                                                     scale, offset);

@@ -89,7 +89,12 @@ struct unpack<T> {
 
     template <int Step, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return planes::template codes<Step, A>(tile);
+        return from_codes(planes::template codes<Step, A>(tile));
+    }
+    template <class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
+        const simd::bytes64<A>& codes) noexcept {
+        return codes;
     }
 };
 
@@ -103,7 +108,12 @@ struct unpack<T> {
 
     template <int Step, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return planes::template codes<Step, A>(tile) ^ std::uint8_t{128};
+        return from_codes(planes::template codes<Step, A>(tile));
+    }
+    template <class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
+        const simd::bytes64<A>& codes) noexcept {
+        return codes ^ std::uint8_t{128};
     }
 };
 
@@ -141,7 +151,12 @@ struct unpack<T> {
 
     template <int Step, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return planes::template codes<Step, A>(tile).template lookup<16>(table.data());
+        return from_codes(planes::template codes<Step, A>(tile));
+    }
+    template <class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
+        const simd::bytes64<A>& codes) noexcept {
+        return codes.template lookup<16>(table.data());
     }
 };
 
@@ -167,7 +182,12 @@ struct unpack<T> {
 
     template <int Step, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return planes::template codes<Step, A>(tile).template lookup<table.size()>(table.data());
+        return from_codes(planes::template codes<Step, A>(tile));
+    }
+    template <class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
+        const simd::bytes64<A>& codes) noexcept {
+        return codes.template lookup<table.size()>(table.data());
     }
 };
 

@@ -1,0 +1,182 @@
+// Interleaved rows: products with one vector, and their way into panels and to floats.
+#pragma once
+
+#include <bpw/kernels/activations.hpp>
+#include <bpw/kernels/integer_tile.hpp>
+#include <bpw/kernels/panel.hpp>
+#include <bpw/kernels/unpack/interleaved.hpp>
+
+BPW_NAMESPACE_BEGIN
+
+namespace detail {
+
+// Vectors of sixteen scales in a tile.
+template <class T>
+inline constexpr std::size_t scale_vectors =
+    std::size_t{row_layout<T>::groups * traits<T>::rows} / 16;
+
+// The running sums of R rows and one vector, sixteen of each kind; sum l belongs to row l % R.
+template <class A>
+struct row_group_sums {
+    simd::float16<A> products = simd::float16<A>::zero();
+    simd::float16<A> offsets = simd::float16<A>::zero();
+
+    // Adds sums l and l + 8, then l + 4, while they belong to the same row.
+    template <std::size_t Rows>
+    void total(float* y) const noexcept {
+        float a[16];
+        float b[16];
+        products.store(a);
+        offsets.store(b);
+        for (std::size_t n = 8; n >= Rows; n /= 2) {
+            for (std::size_t l = 0; l < n; ++l) {
+                a[l] += a[l + n];
+                b[l] += b[l + n];
+            }
+        }
+        for (std::size_t row = 0; row < Rows; ++row) y[row] = a[row] + b[row];
+    }
+};
+
+// The run of 16 columns that each of the sixteen scales of vector J belongs to; for groups of 32
+// the first (Next = 0) or the second (1).
+template <class T, int J, int Next = 0>
+inline constexpr auto run_of_scale = [] {
+    std::array<int, 16> out{};
+    for (int i = 0; i < 16; ++i) {
+        const int group = (16 * J + i) / traits<T>::rows;
+        out[static_cast<std::size_t>(i)] = group * row_layout<T>::group / 16 + Next;
+    }
+    return out;
+}();
+
+// The vector of scales that a set needs, and which of it each of the sixteen sums.
+template <class T, int Set>
+struct scales_of_set {
+    using layout = row_layout<T>;
+    static constexpr int vector = layout::group_of(Set, 0) * traits<T>::rows / 16;
+    static constexpr auto from = [] {
+        std::array<int, 16> out{};
+        for (int i = 0; i < 16; ++i) {
+            const int at =
+                layout::group_of(Set, i / layout::rows) * layout::rows + i % layout::rows;
+            out[static_cast<std::size_t>(i)] = at - 16 * vector;
+        }
+        return out;
+    }();
+    static constexpr bool in_place = [] {
+        for (int i = 0; i < 16; ++i) {
+            if (from[static_cast<std::size_t>(i)] < 0 || from[static_cast<std::size_t>(i)] > 15)
+                throw "the groups of a set are not in one vector";
+            if (from[static_cast<std::size_t>(i)] != i) return false;
+        }
+        return true;
+    }();
+};
+
+template <class A, class T>
+BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const activation_tile& x,
+                                  row_group_sums<A>& sums) noexcept {
+    using lanes = simd::float16<A>;
+    using layout = row_layout<T>;
+    using unpacked = unpack<T>;
+    constexpr auto rows = std::size_t{traits<T>::rows};
+    const auto x_scale = lanes::load(x.scale);
+    const auto x_sum = lanes::load(x.sum);
+    std::array<lanes, scale_vectors<T>> scale;
+    for_each_index<scale_vectors<T>>([&](auto j) {
+        constexpr auto J = static_cast<int>(j);
+        const auto own = row_scales<J, A>(tile);
+        const auto add_offset = [&](const lanes& offset) {
+            sums.offsets.add_product(offset, simd::spread(x_sum, run_of_scale<T, J>));
+            if constexpr (layout::group == 32) {
+                sums.offsets.add_product(offset, simd::spread(x_sum, run_of_scale<T, J, 1>));
+            }
+        };
+        if constexpr (has_group_offset<T>) {
+            add_offset(row_minima<J, A>(tile));
+        } else if constexpr (requires { unpacked::step; }) {
+            const auto shift = row_numbers<A, T, T::shift, J>(tile.block().bytes).to_float();
+            add_offset(own * (shift * lanes::all(static_cast<float>(unpacked::step))));
+        }
+        scale[j] = own * simd::spread(x_scale, run_of_scale<T, J>);
+    });
+    for_each_index<std::size_t{layout::sets}>([&](auto s) {
+        constexpr auto quads = std::size_t{layout::quads};
+        constexpr auto first = s * std::size_t{layout::set};
+        auto sum = simd::int16x<A>::zero();
+        if constexpr (unpacked::bias != 0) {
+            sum = simd::repeat_ints<rows, A>(x.quad_sum + first * quads) *
+                  simd::int16x<A>::all(-unpacked::bias);
+        }
+        for_each_index<std::size_t{layout::set}>([&](auto i) {
+            constexpr auto v = first + i;
+            simd::add_dot4<unpacked::max>(
+                sum, unpacked::template row_lanes<static_cast<int>(v), A>(tile),
+                simd::repeat_quads<rows, A>(x.q + v * quads * 4));
+        });
+        using scales = scales_of_set<T, static_cast<int>(s)>;
+        if constexpr (scales::in_place)
+            sums.products.add_product(sum.to_float(), scale[scales::vector]);
+        else
+            sums.products.add_product(sum.to_float(),
+                                      simd::spread(scale[scales::vector], scales::from));
+    });
+}
+
+// One tile of R rows as unsigned lanes in the order of the columns: quad n of row k at
+// q + n * quad_stride + 4 k; the scales of group g at scale + g * scale_stride + k.
+template <class A, class T>
+void unpack_row_tile(const tile_ref<T>& tile, std::uint8_t* q, std::size_t quad_stride,
+                     float* scale, float* offset, std::size_t scale_stride) noexcept {
+    using layout = row_layout<T>;
+    using unpacked = unpack<T>;
+    constexpr auto rows = std::size_t{traits<T>::rows};
+    constexpr auto quads = std::size_t{layout::quads};
+    for_each_index<std::size_t{layout::vectors}>([&](auto v) {
+        alignas(64) std::uint8_t lanes[64];
+        unpacked::template row_lanes<static_cast<int>(v), A>(tile).store(lanes);
+        for (std::size_t i = 0; i < quads; ++i) {
+            const auto quad =
+                static_cast<std::size_t>(layout::column(static_cast<int>(v), static_cast<int>(i))) /
+                4;
+            std::memcpy(q + quad * quad_stride, lanes + 4 * rows * i, 4 * rows);
+        }
+    });
+    const auto put = [&](std::size_t j, const auto& from, auto* to, std::size_t stride) {
+        alignas(64) std::remove_pointer_t<decltype(to)> of_vector[16];
+        from.store(of_vector);
+        for (std::size_t i = 0; i < quads; ++i) {
+            std::memcpy(to + (j * quads + i) * stride, of_vector + i * rows, 4 * rows);
+        }
+    };
+    alignas(64) std::int32_t shift[16 * 16];
+    for_each_index<scale_vectors<T>>([&](auto j) {
+        constexpr auto J = static_cast<int>(j);
+        put(j, row_scales<J, A>(tile), scale, scale_stride);
+        if constexpr (has_group_offset<T>) put(j, row_minima<J, A>(tile), offset, scale_stride);
+        if constexpr (requires { unpacked::step; }) {
+            put(j,
+                row_numbers<A, T, T::shift, J>(tile.block().bytes) *
+                    simd::int16x<A>::all(unpacked::step * 0x01010101),
+                shift, rows);
+        }
+    });
+    if constexpr (requires { unpacked::step; }) {
+        // Lanes stay below 256: nothing is carried from byte to byte.
+        constexpr auto quads_of_group = std::size_t{layout::group} / 4;
+        for (std::size_t quad = 0; quad < 64; ++quad) {
+            for (std::size_t k = 0; k < rows; ++k) {
+                auto* const at = q + quad * quad_stride + 4 * k;
+                std::uint32_t four = 0;
+                std::memcpy(&four, at, 4);
+                four += static_cast<std::uint32_t>(shift[quad / quads_of_group * rows + k]);
+                std::memcpy(at, &four, 4);
+            }
+        }
+    }
+}
+
+}  // namespace detail
+
+BPW_NAMESPACE_END

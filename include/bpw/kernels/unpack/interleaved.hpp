@@ -1,0 +1,281 @@
+// Lanes and scales of types that interleave rows, from the layout of their fields.
+//
+// A vector of 64 bytes holds 16 / R quads of each of R rows: quad after quad, in each the rows. So
+// a sum of 16 integers belongs to R rows, and their scales are loaded as they lie in the block.
+#pragma once
+
+#include <bpw/formats/interleaved.hpp>
+#include <bpw/kernels/unpack/codes.hpp>
+#include <bpw/kernels/unpack/scales.hpp>
+#include <bpw/simd/rows.hpp>
+
+BPW_NAMESPACE_BEGIN
+
+namespace detail {
+
+// Types whose codes lie in planes of vectors. bf16_r16 has no codes, lattice types have indices.
+template <class T>
+concept interleaved_planes = (traits<T>::rows > 1) && requires {
+    T::q.low.rule.byte;
+};
+
+// Whose codes and scales have the same meaning: the base type, where there is one.
+template <class T>
+struct same_codes {
+    using type = typename T::base;
+};
+template <>
+struct same_codes<q8_k_r8> {
+    using type = q8_K;
+};
+struct biased_bytes {
+    static constexpr int bias = 128;
+    static constexpr int max = 255;
+    template <class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
+        const simd::bytes64<A>& codes) noexcept {
+        return codes;
+    }
+};
+template <class T>
+struct code_rule : unpack<typename same_codes<T>::type> {};
+template <>
+struct code_rule<q8_k_r16> : biased_bytes {};
+
+// Where the quads of a type lie: the row and column of each of the sixteen in a vector.
+template <class T>
+struct row_layout {
+    static constexpr int rows = traits<T>::rows;
+    static constexpr int block_size = traits<T>::block_size;
+    static constexpr int width = std::remove_cvref_t<decltype(T::q.low)>::width;
+    static constexpr int slots = 8 / width;
+    /// Vectors in a block and in a tile of 256 columns, and distinct quads of columns in each.
+    static constexpr int block_vectors = block_size * rows / 64;
+    static constexpr int vectors = 4 * rows;
+    static constexpr int quads = 16 / rows;
+
+    struct place {
+        int row = -1;
+        int column = -1;
+    };
+    // Vectors follow each other load by load, the slots of a load one after the other.
+    static constexpr auto places = [] {
+        std::array<std::array<place, 16>, std::size_t{block_vectors}> out{};
+        for (int k = 0; k < rows; ++k) {
+            for (int n = 0; n < block_size; n += 4) {
+                const auto bit = static_cast<int>(T::q.low.rule.bit(k, n) - 8 * T::q.low.rule.byte);
+                const int vector = bit / 512 * slots + bit % 8 / width;
+                out[static_cast<std::size_t>(vector)][static_cast<std::size_t>(bit % 512 / 32)] = {
+                    k, n};
+            }
+        }
+        return out;
+    }();
+    static constexpr bool regular = [] {
+        for (const auto& vector : places) {
+            for (std::size_t i = 0; i < 16; ++i) {
+                if (vector[i].row != static_cast<int>(i) % rows) return false;
+                if (vector[i].column != vector[i - i % std::size_t{rows}].column) return false;
+            }
+        }
+        return true;
+    }();
+    static_assert(regular);
+
+    // The column in the tile of quad `quad` of vector `v` of the tile.
+    [[nodiscard]] static constexpr int column(int v, int quad) noexcept {
+        const auto& in_block = places[static_cast<std::size_t>(v % block_vectors)];
+        return v / block_vectors * block_size +
+               in_block[static_cast<std::size_t>(quad * rows)].column;
+    }
+
+    // Columns that share a scale, of weights and of activations.
+    static constexpr int group = std::min(32, traits<T>::group_size);
+    static constexpr int groups = 256 / group;
+
+    // As many vectors follow each other whose quads are in the same groups.
+    static constexpr int set = [] {
+        int size = 8;
+        const auto fits = [](int n) {
+            for (int v = 0; v < vectors; ++v) {
+                for (int quad = 0; quad < quads; ++quad) {
+                    if (column(v, quad) / group != column(v / n * n, quad) / group) return false;
+                }
+            }
+            return true;
+        };
+        while (!fits(size)) size /= 2;
+        return size;
+    }();
+    static constexpr int sets = vectors / set;
+    // The group of quad `quad` of set `s`.
+    [[nodiscard]] static constexpr int group_of(int s, int quad) noexcept {
+        return column(s * set, quad) / group;
+    }
+};
+
+// The order of the quads in the vectors. In a set the sums of quads that go to the same lanes are
+// added up in front.
+template <class T>
+struct row_order {
+    using layout = row_layout<T>;
+    [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
+        const int quad = (64 * step + lane) / 4;
+        return layout::column(quad / layout::quads, quad % layout::quads) + lane % 4;
+    }
+    static void add_up(std::int32_t (&quad_sum)[64]) noexcept {
+        constexpr auto quads = std::size_t{layout::quads};
+        constexpr auto step = std::size_t{layout::set} * quads;
+        for (std::size_t at = 0; at < 64; at += step) {
+            for (std::size_t i = quads; i < step; ++i) quad_sum[at + i % quads] += quad_sum[at + i];
+        }
+    }
+};
+
+// Upper bits of a vector's codes: a place for each quarter of 16 bytes.
+template <class T, int V>
+struct upper_plan {
+    using layout = row_layout<T>;
+    static constexpr auto rule = T::q.high.low.rule;
+    static constexpr int width = std::remove_cvref_t<decltype(T::q.high.low)>::width;
+    static constexpr auto bit_of(std::size_t lane) {
+        const auto place = layout::places[std::size_t{V}][lane / 4];
+        return rule.bit(place.row, place.column + static_cast<int>(lane % 4));
+    }
+    static constexpr simd::quarter_offsets at{bit_of(0) / 8, bit_of(16) / 8, bit_of(32) / 8,
+                                              bit_of(48) / 8};
+    static constexpr int shift(std::size_t quarter) {
+        return static_cast<int>(bit_of(16 * quarter) % 8);
+    }
+    static_assert([] {
+        for (std::size_t lane = 0; lane < 64; ++lane) {
+            if (bit_of(lane) != bit_of(lane / 16 * 16) + 8 * (lane % 16)) return false;
+        }
+        return true;
+    }());
+};
+
+// Numbers of interleaved rows as one sequence: number n of row 0, of row 1, ..., number n + 1 ...
+template <class Rule, int Rows>
+struct row_by_row {
+    Rule rule;
+    [[nodiscard]] constexpr std::size_t bit(int, int n) const noexcept {
+        return rule.bit(n % Rows, n / Rows);
+    }
+};
+template <int Rows, int Count, class Low>
+[[nodiscard]] constexpr auto sequence_of(const field<Count, Low>& f) noexcept {
+    using rule = row_by_row<std::remove_cv_t<decltype(f.low.rule)>, Rows>;
+    return field<Count * Rows, part<Low::width, rule>>{{{f.low.rule}}};
+}
+template <int Rows, int Count, class Low, class Next, class... High>
+[[nodiscard]] constexpr auto sequence_of(const field<Count, Low, Next, High...>& f) noexcept {
+    using rule = row_by_row<std::remove_cv_t<decltype(f.low.rule)>, Rows>;
+    const auto prepend = [&]<int N, class... Parts>(const field<N, Parts...>& high) {
+        return field<N, part<Low::width, rule>, Parts...>{{{f.low.rule}}, high};
+    };
+    return prepend(sequence_of<Rows>(f.high));
+}
+template <const auto& Field, int Rows>
+inline constexpr auto sequence = sequence_of<Rows>(Field);
+
+// Sixteen numbers of a field from number 16 J of its sequence on.
+template <class A, class T, const auto& Field, int J>
+[[nodiscard]] BPW_INLINE simd::int16x<A> row_numbers(const std::uint8_t* block) noexcept {
+    static constexpr auto from = [] {
+        std::array<int, 16> out{};
+        for (int i = 0; i < 16; ++i) out[static_cast<std::size_t>(i)] = 16 * J + i;
+        return out;
+    }();
+    return numbers_of<A, sequence<Field, traits<T>::rows>, from, sizeof(typename T::block)>(block);
+}
+
+// f16 numbers of the rows of the blocks from `block` on, as the sixteen sums of a vector have them.
+template <class A, class T, const auto& Half>
+[[nodiscard]] BPW_INLINE simd::float16<A> row_halves(const tile_ref<T>& tile,
+                                                     std::size_t block) noexcept {
+    constexpr auto rows = std::size_t{traits<T>::rows};
+    constexpr bool one_block = traits<T>::block_size == 256;
+    std::uint16_t bits[16];
+    for (std::size_t i = 0; i < 16 / rows; ++i) {
+        std::memcpy(bits + i * rows,
+                    tile.block(block + (one_block ? 0 : i)).bytes + Half.low.rule.byte, 2 * rows);
+    }
+    return simd::from_halves<A>(bits);
+}
+
+// The scales of blocks or rows for vector J of the tile's scales: groups J * 16 / R ...
+template <int J, class A, class T>
+[[nodiscard]] BPW_INLINE simd::float16<A> row_block_scales(const tile_ref<T>& tile) noexcept {
+    constexpr auto rows = std::size_t{traits<T>::rows};
+    constexpr auto per_block = std::size_t{traits<T>::block_size} / row_layout<T>::group;
+    constexpr auto group = J * 16 / rows;
+    if constexpr (std::is_base_of_v<half_block_scale, T>) {
+        return row_halves<A, T, T::d>(tile, group / per_block);
+    } else if constexpr (std::is_base_of_v<mxfp4, T>) {
+        std::int32_t e[16];
+        for (std::size_t i = 0; i < 16; ++i) {
+            e[i] = tile.block(group + i / rows).bytes[T::e.low.rule.byte + i % rows];
+        }
+        return from_e8m0_half<A>(simd::int16x<A>::load(e));
+    } else {
+        // One number for each row.
+        float d[16];
+        for (std::size_t i = 0; i < 16; ++i) {
+            auto block = tile.block();
+            block.row = static_cast<int>(i % rows);
+            block.header += i % rows * traits<T>::header_bytes;
+            d[i] = i < rows ? T::block_scale(block) : d[i % rows];
+        }
+        return simd::float16<A>::load(d);
+    }
+}
+
+// Vector J of the scales of a tile's groups and rows.
+template <int J, class A, class T>
+[[nodiscard]] BPW_INLINE simd::float16<A> row_scales(const tile_ref<T>& tile) noexcept {
+    const auto scale = row_block_scales<J, A>(tile);
+    if constexpr (traits<T>::has_group_scale) {
+        return scale * rule_of_scales_t<T>::apply(row_numbers<A, T, T::s, J>(tile.block().bytes))
+                           .to_float();
+    } else {
+        return scale;
+    }
+}
+
+// What is added to the weights of groups and rows, for types with minima or shifted tables.
+template <int J, class A, class T>
+[[nodiscard]] BPW_INLINE simd::float16<A> row_minima(const tile_ref<T>& tile) noexcept {
+    const auto dmin = row_halves<A, T, T::dmin>(tile, 0);
+    return (simd::float16<A>::zero() - dmin) *
+           row_numbers<A, T, T::m, J>(tile.block().bytes).to_float();
+}
+
+}  // namespace detail
+
+/// The lanes of vector V of a tile of interleaved rows, 4 R of them; see detail::row_layout.
+template <class T>
+    requires detail::interleaved_planes<T>
+struct unpack<T> : detail::code_rule<T> {
+    using layout = detail::row_layout<T>;
+    using order = detail::row_order<T>;
+
+    template <int V, class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> row_lanes(const tile_ref<T>& tile) noexcept {
+        constexpr int in_block = V % layout::block_vectors;
+        const auto* const block = tile.block(V / layout::block_vectors).bytes;
+        const auto* const p = block + T::q.low.rule.byte + 64 * (in_block / layout::slots);
+        auto codes = simd::bytes64<A>::load(p)
+                         .template field<layout::width, layout::width*(in_block % layout::slots)>();
+        if constexpr (requires { T::q.high; }) {
+            using plan = detail::upper_plan<T, in_block>;
+            const auto upper = simd::fields_of_quarters<plan::width, plan::shift(0), plan::shift(1),
+                                                        plan::shift(2), plan::shift(3)>(
+                simd::load_quarters<A>(block, plan::at));
+            codes = codes | upper.template shifted_left<layout::width>();
+        }
+        return detail::code_rule<T>::from_codes(codes);
+    }
+};
+
+BPW_NAMESPACE_END

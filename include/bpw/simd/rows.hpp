@@ -1,0 +1,171 @@
+// Vectors of 64 bytes that hold quads of several interleaved rows.
+#pragma once
+
+#include <bpw/simd/strided.hpp>
+
+BPW_NAMESPACE_BEGIN
+
+namespace simd {
+
+namespace detail {
+
+// Byte i of the result is byte from[i] of the 4 * (16 / Rows) bytes at p.
+template <std::size_t Rows>
+inline constexpr auto repeated_quads = [] {
+    std::array<std::uint8_t, 64> from{};
+    for (std::size_t i = 0; i < 64; ++i) {
+        from[i] = static_cast<std::uint8_t>(i / 4 / Rows * 4 + i % 4);
+    }
+    return from;
+}();
+
+template <class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> all_of_quad(const std::int8_t* p) noexcept {
+    std::int32_t quad = 0;
+    std::memcpy(&quad, p, 4);
+    return xsimd::bitwise_cast<std::uint8_t>(i32_batch<A>(quad));
+}
+
+template <std::size_t Rows, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> repeat_quads(const std::int8_t* p, xsimd::generic) noexcept {
+    if constexpr (u8_batch<A>::size <= 16 || (u8_batch<A>::size == 32 && Rows >= 8)) {
+        return bytes64<A>::make([&](std::size_t i) {
+            return all_of_quad<A>(p + i * u8_batch<A>::size / 4 / Rows * 4);
+        });
+    } else {
+        std::uint8_t out[64];
+        for (std::size_t i = 0; i < 16; ++i) std::memcpy(out + 4 * i, p + i / Rows * 4, 4);
+        return bytes64<A>::load(out);
+    }
+}
+#if XSIMD_WITH_AVX2
+template <std::size_t Rows, class A>
+    requires(Rows == 4)
+[[nodiscard]] BPW_INLINE bytes64<A> repeat_quads(const std::int8_t* p, xsimd::avx2) noexcept {
+    const __m256i all =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    const auto index = bytes64<A>::load(repeated_quads<Rows>.data());
+    return bytes64<A>::make([&](std::size_t i) { return _mm256_shuffle_epi8(all, index.v[i]); });
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <std::size_t Rows, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> repeat_quads(const std::int8_t* p, xsimd::avx512bw) noexcept {
+    if constexpr (Rows == 16) {
+        return {{all_of_quad<A>(p)}};
+    } else {
+        const __m512i index = _mm512_loadu_si512(repeated_quads<Rows>.data());
+        if constexpr (Rows == 8) {
+            long long two = 0;
+            std::memcpy(&two, p, 8);
+            return {{_mm512_shuffle_epi8(_mm512_set1_epi64(two), index)}};
+        } else {
+            const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+            return {{_mm512_shuffle_epi8(_mm512_maskz_broadcast_i32x4(every_lane, four), index)}};
+        }
+    }
+}
+#endif
+
+template <int Width, int S0, int S1, int S2, int S3, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x,
+                                                       xsimd::generic) noexcept {
+    const u8_batch<A> mask(static_cast<std::uint8_t>((1 << Width) - 1));
+    if constexpr (u8_batch<A>::size == 16) {
+        return {{shift_right<S0, A>(x.v[0]) & mask, shift_right<S1, A>(x.v[1]) & mask,
+                 shift_right<S2, A>(x.v[2]) & mask, shift_right<S3, A>(x.v[3]) & mask}};
+    } else {
+        constexpr std::array<int, 4> by{S0, S1, S2, S3};
+        std::uint8_t all[64];
+        x.store(all);
+        for (std::size_t i = 0; i < 64; ++i) {
+            all[i] = static_cast<std::uint8_t>(all[i] >> by[i / 16] & ((1 << Width) - 1));
+        }
+        return bytes64<A>::load(all);
+    }
+}
+#if XSIMD_WITH_AVX2
+template <int Width, int S0, int S1, int S2, int S3, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x, xsimd::avx2) noexcept {
+    const __m256i mask = _mm256_set1_epi8((1 << Width) - 1);
+    const __m256i low = _mm256_srlv_epi64(x.v[0], _mm256_set_epi64x(S1, S1, S0, S0));
+    const __m256i high = _mm256_srlv_epi64(x.v[1], _mm256_set_epi64x(S3, S3, S2, S2));
+    return {{_mm256_and_si256(low, mask), _mm256_and_si256(high, mask)}};
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <int Width, int S0, int S1, int S2, int S3, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x,
+                                                       xsimd::avx512bw) noexcept {
+    const __m512i by = _mm512_set_epi64(S3, S3, S2, S2, S1, S1, S0, S0);
+    return {{_mm512_and_si512(_mm512_maskz_srlv_epi64(every_pair, x.v[0], by),
+                              _mm512_set1_epi8((1 << Width) - 1))}};
+}
+#endif
+
+template <std::size_t Rows, class A>
+[[nodiscard]] BPW_INLINE int16x<A> repeat_ints(const std::int32_t* p, xsimd::generic) noexcept {
+    if constexpr (i32_batch<A>::size <= Rows) {
+        return int16x<A>::make(
+            [&](std::size_t i) { return i32_batch<A>(p[i * i32_batch<A>::size / Rows]); });
+    } else {
+        std::int32_t out[16];
+        for (std::size_t i = 0; i < 16; ++i) out[i] = p[i / Rows];
+        return int16x<A>::load(out);
+    }
+}
+#if XSIMD_WITH_AVX512F
+template <std::size_t Rows, class A>
+[[nodiscard]] BPW_INLINE int16x<A> repeat_ints(const std::int32_t* p, xsimd::avx512f) noexcept {
+    if constexpr (Rows == 16) {
+        return {{i32_batch<A>(p[0])}};
+    } else {
+        static constexpr auto from = [] {
+            std::array<std::int32_t, 16> out{};
+            for (std::size_t i = 0; i < 16; ++i) out[i] = static_cast<std::int32_t>(i / Rows);
+            return out;
+        }();
+        // Rows == 8 needs two of the four.
+        const __m128i four = Rows == 8 ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))
+                                       : _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+        return {{_mm512_maskz_permutexvar_epi32(every_lane, _mm512_loadu_si512(from.data()),
+                                                _mm512_maskz_broadcast_i32x4(every_lane, four))}};
+    }
+}
+#endif
+
+}  // namespace detail
+
+/// 16 / Rows quads of bytes, each `Rows` times: 4, 8 or 16 rows.
+template <std::size_t Rows, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> repeat_quads(const std::int8_t* p) noexcept {
+    return detail::repeat_quads<Rows, A>(p, A{});
+}
+
+/// 16 / Rows integers, each `Rows` times.
+template <std::size_t Rows, class A>
+[[nodiscard]] BPW_INLINE int16x<A> repeat_ints(const std::int32_t* p) noexcept {
+    return detail::repeat_ints<Rows, A>(p, A{});
+}
+
+/// `Width` bits of every byte, from bit S0 on in the first quarter of 16 bytes, S1 in the second
+/// ...
+template <int Width, int S0, int S1, int S2, int S3, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x) noexcept {
+    if constexpr (S0 == S1 && S1 == S2 && S2 == S3)
+        return x.template field<Width, S0>();
+    else
+        return detail::fields_of_quarters<Width, S0, S1, S2, S3, A>(x, A{});
+}
+
+/// sum += u . s by fours, exact; u at most MaxU.
+template <int MaxU, class A>
+BPW_INLINE void add_dot4(int16x<A>& sum, const bytes64<A>& u, const bytes64<A>& s) noexcept {
+    for (std::size_t i = 0; i < sum.v.size(); ++i) {
+        sum.v[i] = dot4<MaxU, A>(sum.v[i], u.v[i], xsimd::bitwise_cast<std::int8_t>(s.v[i]));
+    }
+}
+
+}  // namespace simd
+
+BPW_NAMESPACE_END
