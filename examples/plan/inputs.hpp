@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,7 +20,6 @@ struct class_arguments {
     std::vector<std::string> locks;
     std::string assign;
     std::string size;
-    std::string time;
     std::string speed;
     double outlier_distance = 1.5;
 };
@@ -37,7 +37,6 @@ struct plan_arguments {
     std::string curve;
     bool greedy = false;
     bool automatic = false;
-    std::string method = "optimal";
     std::optional<double> tensor_exponent;
     std::optional<double> type_exponent;
     double tensor_scaling = 0;
@@ -57,11 +56,10 @@ struct plan_arguments {
     bool compute_all_maps = false;
     bool without_imatrix = false;
     std::string project = "ik";
-    std::string total_time;
+    std::optional<double> milliseconds;
     std::optional<double> expert_share;
     double bandwidth = 100;
 
-    double tolerance = 0.05;
     std::vector<std::string> without_effect;  ///< flags that were given and change nothing
 };
 
@@ -80,8 +78,5 @@ struct plan_inputs {
 
 /// Reads what the arguments name. Throws bpw::error.
 [[nodiscard]] plan_inputs load_plan_inputs(const plan_arguments& args);
-
-/// The command line as it was typed, for reports.
-void remember_command(int argc, char** argv);
 
 }  // namespace examples
