@@ -79,7 +79,8 @@ struct word_plan {
         out.width = width;
         std::size_t least = block_bytes;
         for (int n = 0; n < 32; ++n) least = std::min(least, at(n) / 8);
-        out.first = block_bytes < 64 ? least : std::min(least, block_bytes - 64);
+        // One window for all fields of a short block, so that it is loaded once.
+        out.first = block_bytes < 64 ? 0 : std::min(least, block_bytes - 64);
         out.bytes = std::min<std::size_t>(64, block_bytes - out.first);
         for (int n = 0; n < 32; ++n) {
             const auto i = static_cast<std::size_t>(n);

@@ -126,7 +126,8 @@ struct unpack<iq3_kt> {
     }
 
   private:
-    // The signs of a weight are in the byte of its place in its group, a bit for each group.
+    // The sign of a weight is in the byte of its place in its group, a bit for each group. Every
+    // other step has the same places.
     static constexpr auto place = [](int step, int lane) { return order::weight(step, lane) % 32; };
     template <int Step>
     static constexpr std::array<std::int32_t, 16> quad_of = [] {
@@ -150,12 +151,13 @@ struct unpack<iq3_kt> {
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> with_signs(
         const std::uint8_t* block, const simd::bytes64<A>& sums) noexcept {
         using vector = simd::u8_batch<A>;
-        const auto signs = simd::pick_quads<A>(block + T::signs.low.rule.byte, quad_of<Step>);
+        const auto signs = simd::pick_quads<A>(block + T::signs.low.rule.byte, quad_of<Step % 2>);
         const auto bits = simd::bytes64<A>::load(bit_of<Step>.data());
-        const vector zero_at(static_cast<std::uint8_t>(detail::trellis_bias));
+        const vector zero(static_cast<std::uint8_t>(detail::trellis_bias));
         const vector middle(static_cast<std::uint8_t>(bias));
         return simd::bytes64<A>::make([&](std::size_t i) {
-            const auto magnitude = xsimd::max(sums.v[i], zero_at) - xsimd::min(sums.v[i], zero_at);
+            const auto value = xsimd::bitwise_cast<std::int8_t>(sums.v[i] - zero);
+            const auto magnitude = xsimd::bitwise_cast<std::uint8_t>(xsimd::abs(value));
             const auto negative = (signs.v[i] & bits.v[i]) != vector(0);
             return xsimd::select(negative, middle - magnitude, middle + magnitude);
         });
