@@ -17,6 +17,7 @@
 #include <bpw/kernels/encode/scaled.hpp>
 #include <bpw/kernels/encode/shifted_lattice.hpp>
 #include <bpw/kernels/encode/ternary.hpp>
+#include <bpw/kernels/encode/trellis.hpp>
 
 #include <bit>
 #include <cstddef>

@@ -75,7 +75,7 @@ class codebook_search {
                 least = lanes::min(total, least);
             }
             const float most = best.cost - of_class[c];
-            if (!(lanes::smallest(least) < most)) return;
+            if (!lanes::any_less(least, floats::all(most))) return;
             const auto totals = lanes::to_array(least);
             const auto lane = smallest_lane(totals);
             const auto vector = static_cast<std::size_t>(lanes::to_array(at)[lane]);

@@ -177,6 +177,40 @@ template <class A>
     return on::lookup<native_arch>(table, x, native_arch{});
 }
 
+namespace on {
+
+template <class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> from_bytes(const std::int8_t* p,
+                                                     xsimd::generic) noexcept {
+    float out[lane_count];
+    for (std::size_t l = 0; l < lane_count; ++l) out[l] = p[l];
+    return simd::float16<A>::load(out);
+}
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> from_bytes(const std::int8_t* p, xsimd::avx2) noexcept {
+    const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {{_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(all)),
+             _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(all, 8)))}};
+}
+#endif
+#if XSIMD_WITH_AVX512F
+template <class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> from_bytes(const std::int8_t* p,
+                                                     xsimd::avx512f) noexcept {
+    constexpr auto every = simd::detail::every_lane;
+    const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {{_mm512_maskz_cvtepi32_ps(every, _mm512_maskz_cvtepi8_epi32(every, all))}};
+}
+#endif
+
+}  // namespace on
+
+/// Sixteen signed bytes as floats.
+[[nodiscard]] BPW_INLINE floats from_bytes(const std::int8_t* p) noexcept {
+    return on::from_bytes<native_arch>(p, native_arch{});
+}
+
 /// Thirty-two numbers, looked up by bits Shift ... Shift + 4 of sixteen indices.
 template <class A>
 class table32 {
@@ -210,6 +244,13 @@ class table32<A> {
     __m512 low_, high_;
 };
 #endif
+
+/// Whether a < b in any lane.
+[[nodiscard]] BPW_INLINE bool any_less(const floats& a, const floats& b) noexcept {
+    auto less = a.v[0] < b.v[0];
+    for (std::size_t i = 1; i < a.v.size(); ++i) less = less | (a.v[i] < b.v[i]);
+    return xsimd::any(less);
+}
 
 /// The smallest lane's number.
 [[nodiscard]] BPW_INLINE float smallest(const floats& x) noexcept {

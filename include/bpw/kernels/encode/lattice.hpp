@@ -23,6 +23,7 @@ concept signed_lattice_type = !requires {
 template <class T>
 class signed_lattice_groups {
   public:
+    static constexpr int passes = 4;
     using codebook = typename T::codebook;
     static constexpr auto length = std::size_t{codebook::length};
     static constexpr auto group = std::size_t{traits<T>::group_size};

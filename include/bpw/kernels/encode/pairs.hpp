@@ -13,6 +13,7 @@ namespace detail {
 
 class pair_groups {
   public:
+    static constexpr int passes = 4;
     using codebook = lattice::iq2_kl;
     using choice = vector_choice;
 

@@ -12,6 +12,7 @@ namespace detail {
 
 class even_word_groups {
   public:
+    static constexpr int passes = 4;
     using choice = level_groups::choice;
 
     even_word_groups(const stage_rule& rule, const level_set& levels)

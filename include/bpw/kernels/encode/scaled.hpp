@@ -19,6 +19,7 @@ namespace detail {
 /// Groups whose weights take the nearest level each.
 class level_groups {
   public:
+    static constexpr int passes = 4;
     struct choice : group_choice {
         bool shifted = false;
     };

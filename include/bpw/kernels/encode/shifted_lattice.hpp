@@ -23,6 +23,7 @@ concept shifted_lattice_type = requires {
 template <class T>
 class shifted_lattice_groups {
   public:
+    static constexpr int passes = 4;
     using codebook = lattice::iq1;
     using choice = vector_choice;
     static constexpr auto group = std::size_t{traits<T>::group_size};

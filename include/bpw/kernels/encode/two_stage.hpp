@@ -113,6 +113,7 @@ struct group_choice {
 
 /// Fits runs of weights that share one D. `Groups` has
 ///
+///     static constexpr int passes = ...;                  // how often at most D is refitted
 ///     using choice = ...;                                 // derived from group_choice
 ///     scale_fits fit(const float* x, const float* w);     // of a group, with a scale of its own
 ///     choice choose(const float* x, const float* w, const scale_fits&, float d);
@@ -147,7 +148,7 @@ class two_stage {
         }
         float wanted = rule_.inner ? outer_scale() : fits_[0].best.scale;
         float least = std::numeric_limits<float>::infinity();
-        for (int pass = 0; pass < 4; ++pass) {
+        for (int pass = 0; pass < Groups::passes; ++pass) {
             const auto stored = store_scale(rule_.storage, wanted, run.exponent, rule_.unit);
             if (pass != 0 && stored.bits == stored_.bits) break;
             std::swap(chosen_, before_);

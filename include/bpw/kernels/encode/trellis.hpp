@@ -1,0 +1,145 @@
+// Encoders of the types whose weights come from the trellis generator: iq1_kt, iq2_kt, iq3_kt,
+// iq4_kt.
+#pragma once
+
+#include <bpw/kernels/encode/trellis_search.hpp>
+#include <bpw/kernels/encode/vector_codes.hpp>
+
+#include <memory>
+
+BPW_NAMESPACE_BEGIN
+
+namespace detail {
+
+template <type_id Id>
+std::true_type is_trellis_layout(const trellis_format<Id>*);
+std::false_type is_trellis_layout(const void*);
+
+template <class T>
+concept trellis_type = decltype(is_trellis_layout(static_cast<const T*>(nullptr)))::value;
+
+/// Groups of runs.
+template <class T>
+class trellis_groups {
+  public:
+    using choice = vector_choice;
+    static constexpr bool has_signs = requires { T::signs; };
+    static constexpr bool has_halves = requires { T::half; };
+    static constexpr auto group = std::size_t{traits<T>::group_size};
+    static constexpr auto length = std::size_t{traits<T>::block_size} / std::size_t{T::index.count};
+    using search = trellis_search<length, has_signs, T::index.width == 16 ? 6 : 2>;
+
+    // A search takes long, so that a scale is fitted with few of them; but where runs are dense,
+    // every scale is another codebook to choose from.
+    static constexpr int passes = 2;
+    static constexpr auto ratios = [] {
+        if constexpr (has_halves)
+            return std::array{0.86f, 0.93f, 1.0f, 1.07f, 1.14f, 1.22f, 1.31f};
+        else if constexpr (has_signs)
+            return std::array{0.9f, 1.0f, 1.1f};
+        else
+            return std::array{0.95f};
+    }();
+
+    explicit trellis_groups(const stage_rule& rule) : rule_(rule) {
+        constexpr auto starts = std::size_t{1} << T::index.width;
+        for (std::uint32_t half = 0; half < (has_halves ? 2 : 1); ++half) {
+            search_.emplace_back(half << T::index.width, starts);
+        }
+    }
+
+    // Values of the generator have a known root mean square. Where they can have either sign, so
+    // can the scale: twice as many runs to choose from.
+    [[nodiscard]] scale_fits fit(const float* x, const float* w) const {
+        double squares = 0;
+        double weights = 0;
+        for (std::size_t i = 0; i < group; ++i) {
+            squares +=
+                static_cast<double>(w[i]) * (static_cast<double>(x[i]) * static_cast<double>(x[i]));
+            weights += static_cast<double>(w[i]);
+        }
+        const auto first = static_cast<float>(std::sqrt(squares / weights) / 36.9);
+        const auto fit_sign = [&](float scale) {
+            vector_choice last;
+            return fit_scale(scale, ratios,
+                             [&](float s) { return last = with_scale(x, w, s, last); });
+        };
+        scale_fits fits{fit_sign(first), {}};
+        if constexpr (!has_signs) {
+            fits.other = fit_sign(-first);
+            if (fits.other.gain > fits.best.gain) std::swap(fits.best, fits.other);
+        }
+        return fits;
+    }
+
+    [[nodiscard]] choice choose(const float* x, const float* w, const scale_fits& fits,
+                                float d) const {
+        choice best;
+        best.error = std::numeric_limits<float>::infinity();
+        choice last;
+        const auto with = [&](float scale) { return last = with_scale(x, w, scale, last); };
+        constexpr int tried = has_halves ? 4 : 2;
+        try_window(rule_, fits.best.scale, d, tried, with, best);
+        return best;
+    }
+
+  private:
+    static constexpr std::size_t runs = group / length;
+
+    // `guess` holds runs that may be good.
+    [[nodiscard]] choice with_scale(const float* x, const float* w, float scale,
+                                    const choice& guess) const {
+        choice c;
+        std::array<float, group> target;
+        const float inverse = 1.0f / scale;
+        for (std::size_t i = 0; i < group; ++i) {
+            target[i] = x[i] * inverse;
+            if constexpr (has_signs) {
+                if (target[i] < 0.0f) {
+                    c.negative |= 1u << i;
+                    target[i] = 0.0f - target[i];
+                }
+            }
+        }
+        std::array<std::array<std::uint16_t, runs>, 2> index{};
+        std::array<float, 2> cost{};
+        for (std::size_t half = 0; half < search_.size(); ++half) {
+            for (std::size_t r = 0; r < runs; ++r) {
+                const auto found = search_[half].nearest(target.data() + r * length, w + r * length,
+                                                         guess.index[r]);
+                index[half][r] = found.index;
+                cost[half] += found.cost;
+            }
+        }
+        c.half = search_.size() == 2 && cost[1] < cost[0] ? 1 : 0;
+        std::array<float, group> value;
+        for (std::size_t r = 0; r < runs; ++r) {
+            c.index[r] = index[c.half][r];
+            const auto start = c.index[r] | std::uint32_t{c.half} << T::index.width;
+            for (std::size_t k = 0; k < length; ++k) {
+                const auto i = r * length + k;
+                const auto v = static_cast<float>(search::value(start, k));
+                value[i] = (c.negative >> i & 1u) != 0u ? -v : v;
+            }
+        }
+        vector_sums sums;
+        for (std::size_t at = 0; at < group; at += lane_count) {
+            sums.add(x + at, w + at, value.data() + at, scale);
+        }
+        sums.store(c);
+        return c;
+    }
+
+    const stage_rule& rule_;
+    std::vector<search> search_;
+};
+
+template <class T>
+    requires trellis_type<T>
+struct row_encoder<T> : vector_row_encoder<T, trellis_groups<T>> {
+    using vector_row_encoder<T, trellis_groups<T>>::vector_row_encoder;
+};
+
+}  // namespace detail
+
+BPW_NAMESPACE_END
