@@ -146,6 +146,12 @@ void check_plan(std::size_t block_bytes, Rule rule) {
                 bpw::read_bits(block.data(), rule.bit(0, static_cast<int>(i)), Plan.width);
             ASSERT_EQ(once[i], want) << "number " << i;
         }
+        constexpr int at = 16 - Plan.width;
+        std::array<std::uint16_t, 32> below{};
+        for (auto& word : below) word = static_cast<std::uint16_t>(numbers.below(1u << at));
+        const auto merged =
+            stored(bpw::simd::merge_words<Plan, at>(words32::load(below.data()), block.data()));
+        for (std::size_t i = 0; i < 32; ++i) ASSERT_EQ(merged[i], below[i] | once[i] << at);
         if constexpr (Plan.width <= 8) {
             const auto twice =
                 stored(bpw::simd::gather_words<arch, Plan, true>(block.data()).as_bytes());

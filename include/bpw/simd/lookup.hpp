@@ -457,22 +457,31 @@ template <class A>
     return {{gather_on_avx512(table, index.v[0])}};
 }
 
+#if defined(__AVX512VBMI__)
+// The window of a plan, the two bytes of each number in the 8 bytes where it is wanted.
+template <const word_plan& Plan>
+[[nodiscard]] BPW_INLINE __m512i load_window(const std::uint8_t* p) noexcept {
+    __m512i bytes;
+    if constexpr (Plan.bytes == 64)
+        bytes = _mm512_loadu_si512(p + Plan.first);
+    else
+        bytes = _mm512_maskz_loadu_epi8((std::uint64_t{1} << Plan.bytes) - 1, p + Plan.first);
+    if constexpr (Plan.local)
+        return bytes;
+    else
+        return _mm512_maskz_permutexvar_epi8(every_byte, _mm512_loadu_si512(Plan.wide_byte), bytes);
+}
+#endif
+
 template <class A, const word_plan& Plan, bool Twice>
 [[nodiscard]] BPW_INLINE words32<A> gather_words_on(const std::uint8_t* p,
                                                     xsimd::avx512bw) noexcept {
 #if defined(__AVX512VBMI__)
-    const auto* const from = p + Plan.first;
-    __m512i bytes;
-    if constexpr (Plan.bytes == 64)
-        bytes = _mm512_loadu_si512(from);
-    else
-        bytes = _mm512_maskz_loadu_epi8((std::uint64_t{1} << Plan.bytes) - 1, from);
-    const __m512i places = _mm512_loadu_si512(Plan.wide_byte);
-    if constexpr (Plan.aligned && Plan.width == 8) {
+    if constexpr (Plan.aligned && Plan.width == 8 && !Plan.local) {
         constexpr __mmask64 kept = Twice ? ~std::uint64_t{0} : 0x5555555555555555u;
-        return {{_mm512_maskz_permutexvar_epi8(kept, places, bytes)}};
+        return {{_mm512_maskz_mov_epi8(kept, load_window<Plan>(p))}};
     } else {
-        if constexpr (!Plan.local) bytes = _mm512_maskz_permutexvar_epi8(every_byte, places, bytes);
+        const __m512i bytes = load_window<Plan>(p);
         if constexpr (Twice) {
             return {{_mm512_maskz_multishift_epi64_epi8(
                 every_byte, _mm512_loadu_si512(Plan.bit_twice), bytes)}};
@@ -500,6 +509,23 @@ template <class A, const word_plan& Plan, bool Twice>
 }
 
 #if defined(__AVX512VBMI__)
+template <class A, const word_plan& Plan, int At>
+[[nodiscard]] BPW_INLINE words32<A> merge_words_on(const words32<A>& below, const std::uint8_t* p,
+                                                   xsimd::avx512bw) noexcept {
+    // Where the bytes of each word begin, so that the number comes in at bit At of its word.
+    alignas(64) static constexpr auto from = [] {
+        std::array<std::uint8_t, 64> bits{};
+        for (std::size_t i = 0; i < 64; ++i) {
+            bits[i] = static_cast<std::uint8_t>((Plan.bit[i] + 64 - At) % 64);
+        }
+        return bits;
+    }();
+    const __m512i words = _mm512_maskz_multishift_epi64_epi8(
+        every_byte, _mm512_load_si512(from.data()), load_window<Plan>(p));
+    constexpr auto mask = static_cast<short>(((1 << Plan.width) - 1) << At);
+    return {{_mm512_ternarylogic_epi32(_mm512_set1_epi16(mask), words, below.v[0], 0xca)}};
+}
+
 template <int By, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> lookup_nibble_on(const nibble_table& table, const bytes64<A>& x,
                                                      xsimd::avx512bw) noexcept {
@@ -554,6 +580,12 @@ template <std::size_t Entries, class A>
 }
 #endif
 #endif
+
+template <class A, const word_plan& Plan, int At>
+[[nodiscard]] BPW_INLINE words32<A> merge_words_on(const words32<A>& below, const std::uint8_t* p,
+                                                   xsimd::generic) noexcept {
+    return below | gather_words_on<A, Plan, false>(p, A{}).template shifted_left<At>();
+}
 
 }  // namespace detail
 
@@ -619,6 +651,15 @@ template <class A>
 [[nodiscard]] BPW_INLINE bytes64<A> pick_quads(const std::uint8_t* p,
                                                const std::array<std::int32_t, 16>& from) noexcept {
     return detail::pick_quads_on<A>(p, from, A{});
+}
+
+/// `below`, and thirty-two numbers out of the block at p from bit `At` of each word on, where the
+/// words of `below` are zero.
+template <const word_plan& Plan, int At, class A>
+[[nodiscard]] BPW_INLINE words32<A> merge_words(const words32<A>& below,
+                                                const std::uint8_t* p) noexcept {
+    static_assert(At + Plan.width <= 16);
+    return detail::merge_words_on<A, Plan, At>(below, p, A{});
 }
 
 /// The 16 bits that table[index[i]] holds twice, for thirty-two indices into any table.

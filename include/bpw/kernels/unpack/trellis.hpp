@@ -98,8 +98,7 @@ struct unpack<iq4_kt> {
         constexpr int first = 32 * (Step / 2);
         const auto* const block = tile.block().bytes;
         const auto low = detail::words_of<A, T::index, size, first>(block);
-        const auto half = detail::words_of<A, T::half, size, first / 8, 8>(block);
-        const auto index = low | half.template shifted_left<15>();
+        const auto index = detail::merged_words<A, T::half, size, 15, first / 8, 8>(low, block);
         return detail::run_sums<0, A>(index.template widened<Step % 2>() + 4096);
     }
 };
