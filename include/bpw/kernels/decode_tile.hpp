@@ -2,7 +2,9 @@
 #pragma once
 
 #include <bpw/kernels/integer_tile.hpp>
+#include <bpw/kernels/row_group.hpp>
 #include <bpw/simd/floats.hpp>
+#include <bpw/simd/transpose.hpp>
 
 #include <cstring>
 
@@ -173,6 +175,76 @@ void decode_run(const matrix_view<T>& w, std::size_t row, std::size_t first, std
         }
     }
     for (; at < count; at += size) decode_block(w.block(row, (first + at) / size), out + at);
+}
+
+// One tile of R interleaved rows; row k at out + k * stride.
+template <class A, class T>
+void decode_row_tile(const tile_ref<T>& tile, float* out, std::size_t stride) noexcept {
+    using lanes = simd::float16<A>;
+    constexpr auto rows = std::size_t{traits<T>::rows};
+    constexpr auto group = std::size_t{row_layout<T>::group};
+    alignas(64) std::uint8_t q[64][rows][4];
+    float scale[tile_weights / group][rows];
+    float offset[tile_weights / group][rows];
+    unpack_row_tile<A>(tile, &q[0][0][0], 4 * rows, scale[0], offset[0], rows);
+    for (std::size_t k = 0; k < rows; ++k) {
+        alignas(64) std::uint8_t bytes[tile_weights];
+        for (std::size_t quad = 0; quad < 64; ++quad) std::memcpy(bytes + 4 * quad, q[quad][k], 4);
+        for (std::size_t at = 0; at < tile_weights; at += 64) {
+            (simd::bytes64<A>::load(bytes + at) +
+             simd::bytes64<A>::all(static_cast<std::uint8_t>(-unpack<T>::bias)))
+                .store(bytes + at);
+        }
+        for (std::size_t run = 0; run < 16; ++run) {
+            const auto g = 16 * run / group;
+            auto x =
+                simd::from_signed_bytes<A>(reinterpret_cast<const std::int8_t*>(bytes + 16 * run)) *
+                lanes::all(scale[g][k]);
+            if constexpr (traits<T>::has_offset) x = x + lanes::all(offset[g][k]);
+            if constexpr (has_positive_zero<T>) x = x + lanes::all(0.0f);
+            x.store(out + k * stride + 16 * run);
+        }
+    }
+}
+
+// 32 columns of 16 rows of bf16_r16, from block `block` on.
+template <class A>
+void decode_bf16_rows(const matrix_view<bf16_r16>& w, std::size_t row, std::size_t block,
+                      float* out, std::size_t stride) noexcept {
+    static constexpr auto to = [] {
+        std::array<std::uint32_t, 16> rows{};
+        for (std::uint32_t k = 0; k < 16; ++k) rows[k] = 64 * k;
+        return rows;
+    }();
+    alignas(64) std::uint16_t x[16][32];
+    simd::transpose16<A>(w.block(row, block).bytes, sizeof(bf16_r16::block),
+                         reinterpret_cast<std::uint8_t*>(x), to);
+    for (std::size_t k = 0; k < 16; ++k) {
+        simd::from_bf16<A>(x[k]).store(out + k * stride);
+        simd::from_bf16<A>(x[k] + 16).store(out + k * stride + 16);
+    }
+}
+
+// As decode_run, for the rows row, row + 1, ... that the type interleaves.
+template <class A, class T>
+void decode_rows(const matrix_view<T>& w, std::size_t row, std::size_t first, std::size_t count,
+                 float* out, std::size_t stride) noexcept {
+    constexpr auto rows = std::size_t{traits<T>::rows};
+    constexpr auto size = std::size_t{traits<T>::block_size};
+    std::size_t at = 0;
+    if constexpr (std::is_same_v<T, bf16_r16>) {
+        for (; at + 32 <= count; at += 32) {
+            decode_bf16_rows<A>(w, row, (first + at) / size, out + at, stride);
+        }
+    } else if constexpr (interleaved_planes<T>) {
+        for (; at + tile_weights <= count; at += tile_weights) {
+            decode_row_tile<A>(tile_ref<T>{w, row, (first + at) / size, tile_ref<T>::full},
+                               out + at, stride);
+        }
+    }
+    for (std::size_t k = 0; k < rows; ++k) {
+        decode_run<A>(w, row + k, first + at, count - at, out + k * stride + at);
+    }
 }
 
 }  // namespace detail

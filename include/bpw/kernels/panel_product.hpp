@@ -140,9 +140,8 @@ void unpack_panel(const matrix_view<T>& w, std::size_t first, std::size_t first_
 }
 
 // What the multiplication of a panel depends on of the type: few kernels serve all types.
-template <int Bias, int Max, int Group, bool Offsets>
+template <int Max, int Group, bool Offsets>
 struct panel_shape {
-    static constexpr int bias = Bias;
     static constexpr int max = Max;
     static constexpr int group = Group;
     static constexpr bool offsets = Offsets;
@@ -158,14 +157,13 @@ struct panel_shape {
 
 template <class T>
 using panel_shape_of =
-    panel_shape<unpack<T>::bias,
-                bound_of_lanes(std::max(unpack<T>::max, scalar_unpack<T, unpack<T>::bias>::max)),
+    panel_shape<bound_of_lanes(std::max(unpack<T>::max, scalar_unpack<T, unpack<T>::bias>::max)),
                 panel_group<T>, traits<T>::has_offset>;
 
 // `Registers` registers of rows, from `row` on, times all vectors of a batch tile, over `tiles`
 // tiles. Adds to the sums y[c * stride + row ...], or starts them.
 template <class Shape, class A, std::size_t Registers, std::size_t Vectors>
-void multiply_panel(const weight_panel& panel, std::size_t row, std::size_t tiles,
+void multiply_panel(const weight_panel& panel, int bias, std::size_t row, std::size_t tiles,
                     const batch_tile<Vectors>* x, bool add, float* y, std::size_t stride) noexcept {
     using ints = simd::i32_batch<A>;
     using floats = xsimd::batch<float, A>;
@@ -182,14 +180,12 @@ void multiply_panel(const weight_panel& panel, std::size_t row, std::size_t tile
     for (std::size_t t = 0; t < tiles; ++t) {
         // What the bias of the lanes adds is taken off the sums at their start.
         alignas(64) std::int32_t start[groups * Vectors];
-        if constexpr (Shape::bias != 0) {
-            const auto* const x_sums = x[t].template sums_of<Shape::group>(0);
-            for (std::size_t i = 0; i < groups * Vectors; ++i) start[i] = -Shape::bias * x_sums[i];
-        }
+        const auto* const x_sums = x[t].template sums_of<Shape::group>(0);
+        for (std::size_t i = 0; i < groups * Vectors; ++i) start[i] = -bias * x_sums[i];
         for (std::size_t g = 0; g < groups; ++g) {
             std::array<std::array<ints, Vectors>, Registers> sum;
             for_each_index<Vectors>([&](auto c) {
-                const ints first(Shape::bias != 0 ? start[g * Vectors + c] : 0);
+                const ints first(start[g * Vectors + c]);
                 for_each_index<Registers>([&](auto r) { sum[r][c] = first; });
             });
             const auto* const weights = &panel.q[64 * t + quads * g][row][0];
@@ -250,7 +246,7 @@ void multiply_panel_rows(const matrix_view<T>& w, std::size_t first,
             for (std::size_t row = 0; row < panel_rows;
                  row += registers * simd::i32_batch<A>::size) {
                 multiply_panel<panel_shape_of<T>, A, registers, at_once>(
-                    panel, row, tiles, x.tiles(c) + tile, tile != 0, to, stride);
+                    panel, unpack<T>::bias, row, tiles, x.tiles(c) + tile, tile != 0, to, stride);
             }
         };
         for (std::size_t c = begin; c < end; c += at_once) {

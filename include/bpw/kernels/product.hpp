@@ -37,28 +37,33 @@ inline constexpr std::size_t tile_size = [] {
     return (256 + unit - 1) / unit * unit;
 }();
 
-// Row `row` times one vector.
+// The rows from `row` on that the type interleaves times one vector.
 template <class A, class T>
-[[nodiscard]] float multiply_row(const matrix_view<T>& w, std::size_t row,
-                                 const float* x) noexcept {
+void multiply_by_vector(const matrix_view<T>& w, std::size_t row, const float* x,
+                        float* y) noexcept {
     using lanes = simd::float16<A>;
     constexpr auto tile = tile_size<T>;
-    alignas(64) float weights[tile];
-    auto sums = lanes::zero();
+    constexpr auto rows = std::size_t{traits<T>::rows};
+    alignas(64) float weights[rows][tile];
+    std::array<lanes, rows> sums;
+    sums.fill(lanes::zero());
     for (std::size_t at = 0; at < w.cols(); at += tile) {
         const auto n = std::min(tile, w.cols() - at);
-        decode_run<A>(w, row, at, n, weights);
-        std::size_t i = 0;
-        for (; i + 16 <= n; i += 16)
-            sums.add_product(lanes::load(weights + i), lanes::load(x + at + i));
-        if (i < n) {
-            float rest[2][16]{};
-            std::copy(weights + i, weights + n, rest[0]);
-            std::copy(x + at + i, x + at + n, rest[1]);
-            sums.add_product(lanes::load(rest[0]), lanes::load(rest[1]));
+        decode_rows<A>(w, row, at, n, weights[0], tile);
+        for (std::size_t k = 0; k < rows; ++k) {
+            std::size_t i = 0;
+            for (; i + 16 <= n; i += 16) {
+                sums[k].add_product(lanes::load(weights[k] + i), lanes::load(x + at + i));
+            }
+            if (i < n) {
+                float rest[2][16]{};
+                std::copy(weights[k] + i, weights[k] + n, rest[0]);
+                std::copy(x + at + i, x + at + n, rest[1]);
+                sums[k].add_product(lanes::load(rest[0]), lanes::load(rest[1]));
+            }
         }
     }
-    return sums.sum();
+    for (std::size_t k = 0; k < rows; ++k) y[k] = sums[k].sum();
 }
 
 // A tile of 32 rows, whose weights of a column stand together.
@@ -78,10 +83,12 @@ void decode_panel(const matrix_view<T>& w, std::size_t first, std::size_t at, st
     }();
     alignas(64) float rows[16][Tile];
     for (std::size_t half = 0; half < panel_rows; half += 16) {
-        for (std::size_t r = 0; r < 16; ++r) {
-            decode_run<A>(w, std::min(first + half + r, w.rows() - 1), at, n, rows[r]);
-            std::fill(rows[r] + n, rows[r] + (n + 15) / 16 * 16, 0.0f);
+        constexpr auto unit = std::size_t{traits<T>::rows};
+        for (std::size_t r = 0; r < 16; r += unit) {
+            const auto row = std::min(first + half + r, w.rows() - unit);
+            decode_rows<A>(w, row, at, n, rows[r], Tile);
         }
+        for (auto& row : rows) std::fill(row + n, row + (n + 15) / 16 * 16, 0.0f);
         for (std::size_t c = 0; c < n; c += 16) {
             simd::transpose16<A>(reinterpret_cast<const std::uint8_t*>(rows[0] + c), sizeof rows[0],
                                  reinterpret_cast<std::uint8_t*>(&panel.w[c][half]), to);
@@ -216,8 +223,8 @@ template <class T, class A = native_arch, executor Executor = const serial>
         constexpr auto unit = std::size_t{traits<T>::rows};
         detail::for_row_runs(w, detail::weights_per_task, unit, run,
                              [&](std::size_t first, std::size_t n) {
-                                 for (std::size_t row = first; row < first + n; ++row) {
-                                     y[row] = detail::multiply_row<A>(w, row, x.data());
+                                 for (std::size_t row = first; row < first + n; row += unit) {
+                                     detail::multiply_by_vector<A>(w, row, x.data(), &y[row]);
                                  }
                              });
     }
@@ -235,8 +242,14 @@ template <class T, class A = native_arch>
     if (row >= w.rows()) {
         return fail(errc::bad_shape, "row ", row, " was asked for; the matrix has ", w.rows());
     }
-    if constexpr (is_quant_format<T>) return detail::multiply_row<A>(w, row, x.data());
-    return 0.0f;
+    if constexpr (is_quant_format<T>) {
+        constexpr auto rows = std::size_t{traits<T>::rows};
+        std::array<float, rows> y;
+        detail::multiply_by_vector<A>(w, row / rows * rows, x.data(), y.data());
+        return y[row % rows];
+    } else {
+        return 0.0f;
+    }
 }
 
 #if BPW_EXCEPTIONS
