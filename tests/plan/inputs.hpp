@@ -3,6 +3,7 @@
 
 #include "plan/shipped.hpp"
 
+#include <bpw/plan/default_curve.hpp>
 #include <bpw/plan/planner.hpp>
 
 #include <gtest/gtest.h>

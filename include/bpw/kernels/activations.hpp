@@ -21,8 +21,12 @@ BPW_NAMESPACE_BEGIN
 struct alignas(64) activation_tile {
     std::int8_t q[tile_weights];  ///< in the lane order of the tile
     std::int32_t quad_sum[64];    ///< of four neighbouring q each
-    float scale[16];              ///< of every run of 16; two neighbours are equal
-    float sum[16];                ///< scale times the sum of q, of every run of 16
+    // Minus the sum of the q of every quad and of the quads in its place in the next steps, as long
+    // as these are of the same groups of 16 or 32: sums of lanes that have a bias start there.
+    std::int32_t start16[64];
+    std::int32_t start32[64];
+    float scale[16];  ///< of every run of 16; two neighbours are equal
+    float sum[16];    ///< scale times the sum of q, of every run of 16
 };
 
 namespace detail {
@@ -98,9 +102,20 @@ void arrange(const quantized_tile& from, activation_tile& tile) noexcept {
     for (std::size_t lane = 0; lane < tile_weights; ++lane) {
         tile.q[lane] = from.q[weight_of_lane<Order>[lane]];
     }
-    for (std::size_t quad = 0; quad < tile_weights / 4; ++quad) {
-        const auto* const four = tile.q + 4 * quad;
-        tile.quad_sum[quad] = four[0] + four[1] + four[2] + four[3];
+    constexpr auto goes_on = [](int step, auto group) {
+        return step < 3 && same_groups<Order, group()>(step, step + 1);
+    };
+    for (int step = 3; step >= 0; --step) {
+        for (int quad = 16 * step; quad < 16 * step + 16; ++quad) {
+            const auto* const four = tile.q + 4 * quad;
+            const int sum = four[0] + four[1] + four[2] + four[3];
+            tile.quad_sum[quad] = sum;
+            const auto start = [&](const std::int32_t* starts, auto group) {
+                return (goes_on(step, group) ? starts[quad + 16] : 0) - sum;
+            };
+            tile.start16[quad] = start(tile.start16, std::integral_constant<int, 16>{});
+            tile.start32[quad] = start(tile.start32, std::integral_constant<int, 32>{});
+        }
     }
     if constexpr (requires { Order::add_up(tile.quad_sum); }) Order::add_up(tile.quad_sum);
 }

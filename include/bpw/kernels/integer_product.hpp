@@ -7,7 +7,8 @@
 //   s[l] = fma(float(integer sum of lane l), scale of lane l, s[l])
 //
 // and sixteen more for what is added to the weights of each run of 16, o[r] = fma(offset[r],
-// sum of the activations of run r, o[r]). A result is sum(s) + sum(o), each in the order of
+// sum of the activations of run r, o[r]); where there is such an offset, the bias of the lanes
+// times the scale is part of it. A result is sum(s) + sum(o), each in the order of
 // simd::float16::sum. Where R rows are interleaved, sixteen sums belong to R rows; they are added
 // up in the same order as far as they belong to one row, and a last tile of less than 256 columns
 // is added to the result. So gemv gives the same bits on every arch and for every number of
@@ -38,50 +39,50 @@ struct product_sums {
     simd::float16<A> products = simd::float16<A>::zero();
     simd::float16<A> offsets = simd::float16<A>::zero();
 
-    [[nodiscard]] float total() const noexcept { return products.sum() + offsets.sum(); }
+    [[nodiscard]] BPW_INLINE float total() const noexcept { return products.sum() + offsets.sum(); }
 };
 
 template <class Order, int Step>
 inline constexpr std::array<int, 16> runs_of = runs_of_step<Order>(Step);
 
-// One tile times the same tile of `Columns` vectors.
-template <class Unpack, class A, std::size_t Columns, class T>
-BPW_INLINE void multiply_tile(const tile_ref<T>& tile,
-                              const std::array<const activation_tile*, Columns>& x,
-                              std::array<product_sums<A>, Columns>& sums) noexcept {
+// One tile times the same tile of a vector.
+template <class Unpack, class A, class T>
+BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
+                              product_sums<A>& sums) noexcept {
     using order = typename Unpack::order;
+    using ints = simd::int16x<A>;
     // Activations have a scale for every 32.
     constexpr int group = std::min(32, traits<T>::group_size);
     const auto scales = scales_of<Unpack, A>(tile);
-    std::array<simd::bytes64<A>, 4> lanes;
-    [&]<int... Step>(std::integer_sequence<int, Step...>) {
-        ((lanes[Step] = Unpack::template lanes<Step, A>(tile)), ...);
-    }
-    (std::make_integer_sequence<int, 4>{});
-    for (std::size_t c = 0; c < Columns; ++c) {
-        const auto scale = scales.scale * simd::float16<A>::load(x[c]->scale);
-        const auto step = [&]<int Step>(simd::int16x<A>& sum) {
-            if constexpr (Step == 0 || !same_groups<order, group>(Step - 1, Step)) {
-                sum = simd::int16x<A>::zero();
-            }
-            if constexpr (Unpack::bias != 0) {
-                sum = sum + simd::int16x<A>::load(x[c]->quad_sum + 16 * Step) *
-                                simd::int16x<A>::all(-Unpack::bias);
-            }
-            simd::add_dot4<Unpack::max>(sum, lanes[Step], x[c]->q + 64 * Step);
-            if constexpr (Step == 3 || !same_groups<order, group>(Step, Step + 1)) {
-                sums[c].products.add_product(sum.to_float(),
-                                             simd::spread(scale, runs_of<order, Step>));
-            }
-        };
-        simd::int16x<A> sum;
-        [&]<int... Step>(std::integer_sequence<int, Step...>) {
-            (step.template operator()<Step>(sum), ...);
+    const auto scale = scales.scale * simd::float16<A>::load(x.scale);
+    // Where something is added to the weights anyway, that takes the bias of the lanes with it.
+    constexpr bool with_offsets = has_offsets<Unpack, T>;
+    constexpr int bias = with_offsets ? 0 : Unpack::bias;
+    ints sum;
+    const auto step = [&]<int Step>(std::integral_constant<int, Step>) {
+        constexpr bool first = Step == 0 || !same_groups<order, group>(Step - 1, Step);
+        constexpr bool last = Step == 3 || !same_groups<order, group>(Step, Step + 1);
+        if constexpr (first) {
+            sum = bias == 0 ? ints::zero()
+                            : ints::load((group == 32 ? x.start32 : x.start16) + 16 * Step) *
+                                  ints::all(bias);
         }
-        (std::make_integer_sequence<int, 4>{});
-        if constexpr (has_offsets<Unpack, T>) {
-            sums[c].offsets.add_product(scales.offset, simd::float16<A>::load(x[c]->sum));
+        simd::add_dot4<Unpack::max>(sum, Unpack::template lanes<Step, A>(tile), x.q + 64 * Step);
+        if constexpr (last) {
+            sums.products.add_product(sum.to_float(), simd::spread(scale, runs_of<order, Step>));
         }
+    };
+    step(std::integral_constant<int, 0>{});
+    step(std::integral_constant<int, 1>{});
+    step(std::integral_constant<int, 2>{});
+    step(std::integral_constant<int, 3>{});
+    if constexpr (with_offsets) {
+        auto offset = scales.offset;
+        if constexpr (Unpack::bias != 0) {
+            offset.add_product(scales.scale,
+                               simd::float16<A>::all(-static_cast<float>(Unpack::bias)));
+        }
+        sums.offsets.add_product(offset, simd::float16<A>::load(x.sum));
     }
 }
 
@@ -89,20 +90,19 @@ template <class A, class T, class Order>
 [[nodiscard]] float multiply_row(const matrix_view<T>& w, std::size_t row,
                                  const activations<Order>& x) noexcept {
     constexpr auto full = tile_ref<T>::full;
-    std::array<product_sums<A>, 1> sums;
-    std::array<const activation_tile*, 1> from{x.tiles()};
+    product_sums<A> sums;
+    const auto* from = x.tiles();
     std::size_t block = 0;
     for (; block + full <= w.blocks(); block += full) {
-        multiply_tile<unpack<T>, A, 1>(tile_ref<T>{w, row, block, full}, from, sums);
-        ++from[0];
+        multiply_tile<unpack<T>>(tile_ref<T>{w, row, block, full}, *from++, sums);
     }
     if constexpr (full != 1) {
         if (block < w.blocks()) {
-            multiply_tile<scalar_unpack<T>, A, 1>(tile_ref<T>{w, row, block, w.blocks() - block},
-                                                  from, sums);
+            multiply_tile<scalar_unpack<T>>(tile_ref<T>{w, row, block, w.blocks() - block}, *from,
+                                            sums);
         }
     }
-    return sums[0].total();
+    return sums.total();
 }
 
 // The rows from `row` on that the type interleaves: R results.
@@ -120,10 +120,10 @@ void multiply_row_group(const matrix_view<T>& w, std::size_t row, const activati
     sums.template total<rows>(y);
     if constexpr (full != 1) {
         for (std::size_t k = 0; k < rows && block < w.blocks(); ++k) {
-            std::array<product_sums<A>, 1> rest;
-            multiply_tile<scalar_unpack<T>, A, 1>(
-                tile_ref<T>{w, row + k, block, w.blocks() - block}, {from}, rest);
-            y[k] += rest[0].total();
+            product_sums<A> rest;
+            multiply_tile<scalar_unpack<T>>(tile_ref<T>{w, row + k, block, w.blocks() - block},
+                                            *from, rest);
+            y[k] += rest.total();
         }
     }
 }

@@ -151,25 +151,20 @@ struct float16 {
 
     std::array<vector, size / per_vector> v;
 
-    [[nodiscard]] BPW_INLINE static float16 zero() noexcept {
-        float16 out;
-        for (auto& part : out.v) part = vector(0.0f);
-        return out;
+    /// The vectors f(0), f(1), ... Written out rather than a loop, which a compiler may unroll too
+    /// late to keep the vectors in registers.
+    template <class F>
+    [[nodiscard]] BPW_INLINE static float16 make(F f) noexcept {
+        return make(f, std::make_index_sequence<size / per_vector>{});
     }
-
+    [[nodiscard]] BPW_INLINE static float16 zero() noexcept { return all(0.0f); }
     [[nodiscard]] BPW_INLINE static float16 all(float x) noexcept {
-        float16 out;
-        for (auto& part : out.v) part = vector(x);
-        return out;
+        return make([&](std::size_t) { return vector(x); });
     }
 
     /// Sixteen floats from any address.
     [[nodiscard]] BPW_INLINE static float16 load(const float* p) noexcept {
-        float16 out;
-        for (std::size_t i = 0; i < out.v.size(); ++i) {
-            out.v[i] = vector::load_unaligned(p + i * per_vector);
-        }
-        return out;
+        return make([&](std::size_t i) { return vector::load_unaligned(p + i * per_vector); });
     }
 
     BPW_INLINE void store(float* p) const noexcept {
@@ -178,7 +173,7 @@ struct float16 {
 
     /// Adds a * b to every lane, rounding once.
     BPW_INLINE void add_product(const float16& a, const float16& b) noexcept {
-        for (std::size_t i = 0; i < v.size(); ++i) v[i] = fused_multiply_add(a.v[i], b.v[i], v[i]);
+        *this = make([&](std::size_t i) { return fused_multiply_add(a.v[i], b.v[i], v[i]); });
     }
 
     /// Stores the nearest integers, ties to even, all in -128..127.
@@ -189,19 +184,13 @@ struct float16 {
     }
 
     [[nodiscard]] BPW_INLINE friend float16 operator-(const float16& a, const float16& b) noexcept {
-        float16 out;
-        for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = a.v[i] - b.v[i];
-        return out;
+        return make([&](std::size_t i) { return a.v[i] - b.v[i]; });
     }
     [[nodiscard]] BPW_INLINE friend float16 operator+(const float16& a, const float16& b) noexcept {
-        float16 out;
-        for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = a.v[i] + b.v[i];
-        return out;
+        return make([&](std::size_t i) { return a.v[i] + b.v[i]; });
     }
     [[nodiscard]] BPW_INLINE friend float16 operator*(const float16& a, const float16& b) noexcept {
-        float16 out;
-        for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = a.v[i] * b.v[i];
-        return out;
+        return make([&](std::size_t i) { return a.v[i] * b.v[i]; });
     }
 
     /// The greatest magnitude in a and b as the bits of a float: more than those of any number
@@ -223,6 +212,12 @@ struct float16 {
     /// The sum of all lanes, in a fixed tree: lane l and l + 8 first, then l + 4, l + 2, l + 1.
     [[nodiscard]] BPW_INLINE float sum() const noexcept {
         return detail::sum16<A>(v, std::make_index_sequence<size / per_vector / 2>{}, A{});
+    }
+
+  private:
+    template <class F, std::size_t... I>
+    [[nodiscard]] BPW_INLINE static float16 make(F f, std::index_sequence<I...>) noexcept {
+        return {{f(I)...}};
     }
 };
 

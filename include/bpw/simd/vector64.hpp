@@ -24,20 +24,18 @@ struct bytes64 {
     std::array<vector, 64 / per_vector> v;
 
     [[nodiscard]] BPW_INLINE static bytes64 load(const std::uint8_t* p) noexcept {
-        bytes64 out;
-        for (std::size_t i = 0; i < out.v.size(); ++i) {
-            out.v[i] = vector::load_unaligned(p + i * per_vector);
-        }
-        return out;
+        return make([&](std::size_t i) { return vector::load_unaligned(p + i * per_vector); });
     }
     [[nodiscard]] BPW_INLINE static bytes64 all(std::uint8_t x) noexcept {
         return make([&](std::size_t) { return vector(x); });
     }
     template <class F>
     [[nodiscard]] BPW_INLINE static bytes64 make(F f) noexcept {
-        bytes64 out;
-        for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = f(i);
-        return out;
+        return make(f, std::make_index_sequence<64 / per_vector>{});
+    }
+    template <class F, std::size_t... I>
+    [[nodiscard]] BPW_INLINE static bytes64 make(F f, std::index_sequence<I...>) noexcept {
+        return {{f(I)...}};
     }
     BPW_INLINE void store(std::uint8_t* p) const noexcept {
         for (std::size_t i = 0; i < v.size(); ++i) v[i].store_unaligned(p + i * per_vector);
@@ -99,29 +97,23 @@ struct int16x {
     static constexpr std::size_t per_vector = vector::size;
     std::array<vector, 16 / per_vector> v;
 
-    [[nodiscard]] BPW_INLINE static int16x zero() noexcept {
-        int16x out;
-        for (auto& part : out.v) part = vector(0);
-        return out;
-    }
+    [[nodiscard]] BPW_INLINE static int16x zero() noexcept { return all(0); }
     [[nodiscard]] BPW_INLINE static int16x all(std::int32_t x) noexcept {
         return make([&](std::size_t) { return vector(x); });
     }
     [[nodiscard]] BPW_INLINE static int16x load(const std::int32_t* p) noexcept {
-        int16x out;
-        for (std::size_t i = 0; i < out.v.size(); ++i) {
-            out.v[i] = vector::load_unaligned(p + i * per_vector);
-        }
-        return out;
+        return make([&](std::size_t i) { return vector::load_unaligned(p + i * per_vector); });
     }
     BPW_INLINE void store(std::int32_t* p) const noexcept {
         for (std::size_t i = 0; i < v.size(); ++i) v[i].store_unaligned(p + i * per_vector);
     }
     template <class F>
     [[nodiscard]] BPW_INLINE static int16x make(F f) noexcept {
-        int16x out;
-        for (std::size_t i = 0; i < out.v.size(); ++i) out.v[i] = f(i);
-        return out;
+        return make(f, std::make_index_sequence<16 / per_vector>{});
+    }
+    template <class F, std::size_t... I>
+    [[nodiscard]] BPW_INLINE static int16x make(F f, std::index_sequence<I...>) noexcept {
+        return {{f(I)...}};
     }
     [[nodiscard]] BPW_INLINE friend int16x operator+(const int16x& a, std::int32_t b) noexcept {
         return make([&](std::size_t i) { return a.v[i] + vector(b); });
@@ -145,11 +137,8 @@ struct int16x {
     [[nodiscard]] BPW_INLINE int16x lookup16(const std::int8_t* table) const noexcept;
     /// The bytes of the lanes, lowest first.
     [[nodiscard]] BPW_INLINE bytes64<A> as_bytes() const noexcept {
-        bytes64<A> out;
-        for (std::size_t i = 0; i < v.size(); ++i) {
-            out.v[i] = xsimd::bitwise_cast<std::uint8_t>(v[i]);
-        }
-        return out;
+        return bytes64<A>::make(
+            [&](std::size_t i) { return xsimd::bitwise_cast<std::uint8_t>(v[i]); });
     }
     template <int By>
     [[nodiscard]] BPW_INLINE int16x shifted_right() const noexcept {
@@ -167,14 +156,10 @@ struct int16x {
     }
     /// The lanes' bits as floats.
     [[nodiscard]] BPW_INLINE float16<A> as_float() const noexcept {
-        float16<A> out;
-        for (std::size_t i = 0; i < v.size(); ++i) out.v[i] = xsimd::bitwise_cast<float>(v[i]);
-        return out;
+        return float16<A>::make([&](std::size_t i) { return xsimd::bitwise_cast<float>(v[i]); });
     }
     [[nodiscard]] BPW_INLINE float16<A> to_float() const noexcept {
-        float16<A> out;
-        for (std::size_t i = 0; i < v.size(); ++i) out.v[i] = simd::to_float<A>(v[i]);
-        return out;
+        return float16<A>::make([&](std::size_t i) { return simd::to_float<A>(v[i]); });
     }
 };
 
@@ -415,9 +400,9 @@ template <class A>
 template <int MaxU, class A>
 BPW_INLINE void add_dot4(int16x<A>& sum, const bytes64<A>& u, const std::int8_t* s) noexcept {
     using vector = s8_batch<A>;
-    for (std::size_t i = 0; i < sum.v.size(); ++i) {
-        sum.v[i] = dot4<MaxU, A>(sum.v[i], u.v[i], vector::load_unaligned(s + i * vector::size));
-    }
+    sum = int16x<A>::make([&](std::size_t i) {
+        return dot4<MaxU, A>(sum.v[i], u.v[i], vector::load_unaligned(s + i * vector::size));
+    });
 }
 
 }  // namespace simd
