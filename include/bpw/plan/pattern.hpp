@@ -283,7 +283,7 @@ class pattern_compiler {
                 refuse("there is nothing that could be repeated");
                 break;
             }
-            if (!ere_ && more() && (peek() == '?' || peek() == '+')) ++at_;
+            if (!ere_ && more()) (void)take("?");
             node n{node::kind::repeat};
             n.children.push_back(item);
             n.least = least;
