@@ -229,8 +229,8 @@ std::string plot_commands(const plot_picture& picture, const std::string& path) 
         const auto b = place(front[i].x, front[i].y);
         lines.push_back({a.first, a.second, b.first, b.second});
     }
-    const box room{frame.left + 3, frame.bottom + 3, frame.right - 3, frame.top - 3};
-    const auto places = place_labels(labels, markers, lines, room, marker_pixels);
+    const box inner{frame.left + 3, frame.bottom + 3, frame.right - 3, frame.top - 3};
+    const auto places = place_labels(labels, markers, lines, inner, marker_pixels);
 
     std::ostringstream out;
     out.imbue(std::locale::classic());
@@ -307,10 +307,19 @@ std::string plot_commands(const plot_picture& picture, const std::string& path) 
             out << "set arrow from " << pixels(l.x, l.y) << " to " << pixels(ex, ey)
                 << " nohead back lw 1 lc rgb '#b0b0b0'\n";
         }
-        // Text is laid out around its middle, so a font of another width stays near its place.
-        write((b.left + b.right) / 2, (b.bottom + b.top) / 2, names[i],
-              std::string("center front textcolor rgb '") + (l.important ? "#922b21" : "#4a5560") +
-                  "' " + size(11.25));
+        // Beside its point a text begins or ends there, whatever the width of the font.
+        const bool right_of = b.left >= l.x;
+        const bool left_of = b.right <= l.x;
+        const double room = places[i]->line ? 3 : 0;  // between a line and its name
+        const double anchor = right_of  ? b.left + room
+                              : left_of ? b.right - room
+                                        : (b.left + b.right) / 2;
+        write(anchor, (b.bottom + b.top) / 2, names[i],
+              std::string(right_of  ? "left"
+                          : left_of ? "right"
+                                    : "center") +
+                  " front textcolor rgb '" + (l.important ? "#922b21" : "#4a5560") + "' " +
+                  size(11.25));
     }
 
     const auto block = [&](std::string_view name, const std::vector<plot_point>& points) {
