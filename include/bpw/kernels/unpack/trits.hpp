@@ -96,8 +96,8 @@ struct iq1_bn_plan {
             const auto from = source_of(step, lane % 16);
             const int power = from.first ? 0 : step + 1;
             for (int i = 0; i < 64; ++i) {
-                const auto at = iq1_bn::place(i);
-                if (at.byte == from.byte && at.power == power) return lane / 16 * 64 + i;
+                const auto place = iq1_bn::place(i);
+                if (place.byte == from.byte && place.power == power) return lane / 16 * 64 + i;
             }
             return -1;
         }
