@@ -183,7 +183,8 @@ template <class T, class A = native_arch, executor Executor = const serial>
         return {};
     }
     // Unpacking a panel is worth some sixty vectors.
-    constexpr auto least_vectors = 64 / x.at_once * x.at_once;
+    constexpr auto at_once = activation_batch_for<T, A>::at_once;
+    constexpr auto least_vectors = 64 / at_once * at_once;
     constexpr std::size_t enough_tasks = 16;
     const auto panels = (w.rows() + detail::panel_rows - 1) / detail::panel_rows;
     const auto most_shares = std::max<std::size_t>(1, x.count() / least_vectors);

@@ -1,0 +1,177 @@
+// Bytes and numbers at fixed distances, and bytes moved within quarters, against plain code.
+#include <bpw/simd/strided.hpp>
+#include <reference/random.hpp>
+#include <reference/same_bits.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <vector>
+
+namespace {
+
+namespace simd = bpw::simd;
+using arch = bpw::native_arch;
+using bytes = simd::bytes64<arch>;
+using plain = std::array<std::uint8_t, 64>;
+
+plain random_bytes(reference::random& numbers) {
+    plain out;
+    for (auto& b : out) b = static_cast<std::uint8_t>(numbers.below(256));
+    return out;
+}
+
+plain stored(const bytes& x) {
+    plain out;
+    x.store(out.data());
+    return out;
+}
+
+// Exactly as long as what may be read, so that a sanitizer sees a byte too many.
+std::vector<std::uint8_t> random_span(std::size_t n, reference::random& numbers) {
+    std::vector<std::uint8_t> out(n);
+    for (auto& b : out) b = static_cast<std::uint8_t>(numbers.below(256));
+    return out;
+}
+
+template <std::size_t Stride, std::size_t Count>
+void expect_strided(reference::random& numbers) {
+    for (int round = 0; round < 200; ++round) {
+        const auto from = random_span(Stride * (Count - 1) + 2, numbers);
+        float halves[16];
+        std::int32_t numbers_of_bytes[16];
+        simd::strided_halves<Stride, Count, arch>(from.data()).store(halves);
+        simd::strided_bytes<Stride, Count, arch>(from.data()).store(numbers_of_bytes);
+        for (std::size_t i = 0; i < 16; ++i) {
+            const auto at = Stride * (i * Count / 16);
+            const auto bits = static_cast<std::uint32_t>(from[at] | from[at + 1] << 8);
+            EXPECT_TRUE(reference::same_bits(halves[i], bpw::half_to_float(bits))) << bits;
+            EXPECT_EQ(numbers_of_bytes[i], from[at]);
+        }
+    }
+}
+
+TEST(strided, halves_and_bytes) {
+    reference::random numbers(61);
+    expect_strided<2, 1>(numbers);
+    expect_strided<66, 1>(numbers);
+    expect_strided<18, 2>(numbers);
+    expect_strided<18, 4>(numbers);
+    expect_strided<17, 8>(numbers);
+    expect_strided<18, 8>(numbers);
+    expect_strided<22, 8>(numbers);
+    expect_strided<26, 8>(numbers);
+    expect_strided<34, 8>(numbers);
+    expect_strided<36, 8>(numbers);
+}
+
+TEST(strided, every_half) {
+    for (std::uint32_t bits = 0; bits < 65536; ++bits) {
+        const std::uint8_t from[2] = {static_cast<std::uint8_t>(bits),
+                                      static_cast<std::uint8_t>(bits >> 8)};
+        float all[16];
+        simd::strided_halves<2, 1, arch>(from).store(all);
+        for (const float x : all) {
+            ASSERT_TRUE(reference::same_bits(x, bpw::half_to_float(bits))) << bits;
+        }
+    }
+}
+
+TEST(quarters, are_loaded_from_their_places) {
+    reference::random numbers(62);
+    const auto from = random_span(16 + 90, numbers);
+    const simd::quarter_offsets at{3, 90, 3, 47};
+    const auto got = stored(simd::load_quarters<arch>(from.data(), at));
+    for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(got[i], from[at[i / 16] + i % 16]);
+    const auto pieces = stored(simd::load_pieces<16, 22, arch>(from.data()));
+    for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(pieces[i], from[i / 16 * 22 + i % 16]);
+    const auto halves = stored(simd::load_pieces<32, 36, arch>(from.data()));
+    for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(halves[i], from[i / 32 * 36 + i % 32]);
+}
+
+constexpr std::array<std::uint8_t, 64> moves = [] {
+    std::array<std::uint8_t, 64> out{};
+    for (std::size_t i = 0; i < 64; ++i) {
+        out[i] = i % 5 == 0 ? std::uint8_t{128} : static_cast<std::uint8_t>(i * 7 % 16);
+    }
+    return out;
+}();
+
+TEST(quarters, are_shuffled) {
+    reference::random numbers(63);
+    const auto x = random_bytes(numbers);
+    const auto under = random_bytes(numbers);
+    const auto got = stored(simd::shuffle_quarters(bytes::load(x.data()), moves));
+    const auto over = stored(
+        simd::shuffle_quarters_over<moves>(bytes::load(under.data()), bytes::load(x.data())));
+    for (std::size_t i = 0; i < 64; ++i) {
+        const auto moved = x[i / 16 * 16 + moves[i] % 16];
+        EXPECT_EQ(got[i], moves[i] == 128 ? 0 : moved);
+        EXPECT_EQ(over[i], moves[i] == 128 ? under[i] : moved);
+    }
+}
+
+TEST(quarters, the_last_is_replaced) {
+    reference::random numbers(64);
+    const auto x = random_bytes(numbers);
+    const auto last = random_bytes(numbers);
+    const auto got = stored(simd::with_last_quarter(bytes::load(x.data()), last.data()));
+    for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(got[i], i < 48 ? x[i] : last[i - 48]);
+}
+
+TEST(bits, choose_values) {
+    reference::random numbers(65);
+    plain bit;
+    for (std::size_t i = 0; i < 64; ++i) bit[i] = static_cast<std::uint8_t>(1 << i * 3 % 8);
+    for (int round = 0; round < 100; ++round) {
+        const auto x = random_bytes(numbers);
+        const auto got = stored(simd::where_bit<16>(bytes::load(x.data()), bit));
+        for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(got[i], (x[i] & bit[i]) != 0 ? 16 : 0);
+    }
+}
+
+TEST(bits, of_octets_are_fields) {
+    reference::random numbers(66);
+    constexpr int from[8] = {0, 3, 6, 6, 1, 2, 4, 5};
+    for (int round = 0; round < 100; ++round) {
+        const auto x = random_bytes(numbers);
+        const auto got =
+            stored(simd::fields_of_octets<2, 0, 3, 6, 6, 1, 2, 4, 5>(bytes::load(x.data())));
+        for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(got[i], x[i] >> from[i / 8] & 3);
+    }
+}
+
+TEST(bits, lowest_of_words) {
+    reference::random numbers(67);
+    for (int round = 0; round < 100; ++round) {
+        const auto words = random_span(128, numbers);
+        const auto got = simd::lowest_bits_of_words<arch>(words.data());
+        for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(got >> i & 1, words[2 * i] & 1u) << i;
+    }
+}
+
+TEST(bytes, thirds_of_all) {
+    for (std::size_t first = 0; first < 256; first += 64) {
+        plain x;
+        for (std::size_t i = 0; i < 64; ++i) x[i] = static_cast<std::uint8_t>(first + i);
+        const auto got = stored(simd::thirds(bytes::load(x.data())));
+        for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(got[i], 3 * (first + i) / 256);
+    }
+}
+
+TEST(bytes, become_integers) {
+    std::int32_t got[16];
+    simd::from_bytes<arch>(0x8877665544332211u, 0x00ffeeddccbbaa99u).store(got);
+    for (std::int32_t i = 0; i < 15; ++i) EXPECT_EQ(got[i], 0x11 * (i + 1));
+    EXPECT_EQ(got[15], 0);
+}
+
+TEST(integers, are_selected_by_a_bound) {
+    std::int32_t x[16], got[16];
+    for (std::int32_t i = 0; i < 16; ++i) x[i] = 5 * i - 20;
+    using ints = simd::int16x<arch>;
+    simd::select_less(ints::load(x), 2, ints::all(7), ints::load(x)).store(got);
+    for (std::size_t i = 0; i < 16; ++i) EXPECT_EQ(got[i], x[i] < 2 ? 7 : x[i]);
+}
+
+}  // namespace
