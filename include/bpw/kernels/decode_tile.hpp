@@ -1,6 +1,7 @@
 // Tiles of weights as floats, through the same unpacking as the products.
 #pragma once
 
+#include <bpw/formats/scalar.hpp>
 #include <bpw/kernels/integer_tile.hpp>
 #include <bpw/kernels/row_group.hpp>
 #include <bpw/simd/floats.hpp>
