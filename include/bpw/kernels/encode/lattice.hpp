@@ -72,7 +72,7 @@ class signed_lattice_groups {
         for (std::size_t at = 0; at < group; at += lane_count) {
             const auto xs = floats::load(x + at);
             const auto ws = floats::load(w + at);
-            const auto scaled = xs * inverse;
+            const auto scaled = scaled_target(xs, inverse);
             const auto wanted = lanes::abs(scaled);
             // [vector of the run][level][place]
             alignas(64) float cost[lane_count / length][levels > 4 ? 8 : 4][length];

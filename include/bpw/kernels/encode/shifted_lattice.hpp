@@ -66,7 +66,7 @@ class shifted_lattice_groups {
         const auto inverse = floats::all(1.0f / scale);
         for (std::size_t lowered = 0; lowered < 2; ++lowered) {
             for (std::size_t at = 0; at < group; at += lane_count) {
-                const auto wanted = floats::load(x + at) * inverse;
+                const auto wanted = scaled_target(floats::load(x + at), inverse);
                 const auto ws = floats::load(w + at);
                 alignas(64) float cost[2][4][8];
                 for (std::size_t l = 0; l < 3; ++l) {

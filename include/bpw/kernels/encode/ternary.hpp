@@ -7,33 +7,11 @@ BPW_NAMESPACE_BEGIN
 
 namespace detail {
 
-// Digit `power` of a byte, 0 the most significant of five.
-struct digit_place {
-    int byte;
-    int power;
-};
+template <class T>
+concept base3_type = quant_format<T> && std::is_base_of_v<base3_digits, T>;
 
 template <class T>
-struct digits_of;
-template <>
-struct digits_of<tq1_0> {
-    static constexpr digit_place place(int i) noexcept {
-        if (i < 160) return {i % 32, i / 32};
-        if (i < 240) return {32 + i % 16, (i - 160) / 16};
-        return {48 + i % 4, (i - 240) / 4};
-    }
-};
-template <>
-struct digits_of<iq1_bn> {
-    static constexpr digit_place place(int i) noexcept {
-        const int run = i / 16;
-        const int k = i % 16;
-        return k < 15 ? digit_place{3 * run + k / 5, 4 - k % 5} : digit_place{12, 4 - run};
-    }
-};
-
-template <class T>
-    requires requires { digits_of<T>::place(0); }
+    requires base3_type<T>
 struct row_encoder<T> {
     row_encoder(std::size_t cols, const encode_options& options)
         : cols_(cols),
@@ -67,7 +45,7 @@ struct row_encoder<T> {
         constexpr std::array<std::uint32_t, 5> worth{81, 27, 9, 3, 1};
         std::array<std::uint32_t, std::size_t{T::digits.count}> number{};
         for (std::size_t i = 0; i < block; ++i) {
-            const auto place = digits_of<T>::place(static_cast<int>(i));
+            const auto place = T::place(static_cast<int>(i));
             number[static_cast<std::size_t>(place.byte)] +=
                 digits[i] * worth[static_cast<std::size_t>(place.power)];
         }

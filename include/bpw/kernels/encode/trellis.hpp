@@ -91,13 +91,14 @@ class trellis_groups {
                                     const choice& guess) const {
         choice c;
         std::array<float, group> target;
-        const float inverse = 1.0f / scale;
-        for (std::size_t i = 0; i < group; ++i) {
-            target[i] = x[i] * inverse;
+        const auto inverse = floats::all(1.0f / scale);
+        for (std::size_t i = 0; i < group; i += lane_count) {
+            const auto scaled = scaled_target(floats::load(x + i), inverse);
+            (has_signs ? lanes::abs(scaled) : scaled).store(target.data() + i);
             if constexpr (has_signs) {
-                if (target[i] < 0.0f) {
-                    c.negative |= 1u << i;
-                    target[i] = 0.0f - target[i];
+                const auto signed_target = lanes::to_array(scaled);
+                for (std::size_t l = 0; l < lane_count; ++l) {
+                    c.negative |= static_cast<std::uint32_t>(signed_target[l] < 0.0f) << (i + l);
                 }
             }
         }

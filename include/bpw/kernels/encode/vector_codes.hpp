@@ -84,6 +84,13 @@ class vector_row_encoder {
     two_stage<Groups> search_;
 };
 
+/// x / scale, kept so small that its square can be told from that of its neighbours: where the
+/// scale is at the end of its range nothing else bounds it.
+[[nodiscard]] BPW_INLINE floats scaled_target(const floats& x, const floats& inverse) noexcept {
+    const auto most = floats::all(0x1p20f);
+    return lanes::clamp(x * inverse, lanes::subtract(floats::zero(), most), most);
+}
+
 /// What a vector code does to the sums that a scale is judged by.
 struct vector_sums {
     floats error = floats::zero();
