@@ -16,7 +16,7 @@ inline constexpr std::size_t panel_rows = 32;
 
 // Vectors that are multiplied at a time: their sums, with those of the rows, fit the registers.
 template <class A>
-inline constexpr std::size_t vectors_at_once = std::is_base_of_v<xsimd::avx512f, A> ? 6 : 4;
+inline constexpr std::size_t vectors_at_once = std::is_base_of_v<xsimd::avx512f, A> ? 6 : 3;
 
 template <class F, std::size_t... I>
 BPW_INLINE void for_each_index(std::index_sequence<I...>, F f) {

@@ -15,6 +15,7 @@
 #include <bpw/kernels/integer_tile.hpp>
 #include <bpw/kernels/panel.hpp>
 #include <bpw/kernels/row_group.hpp>
+#include <bpw/simd/dot_run.hpp>
 #include <bpw/simd/transpose.hpp>
 
 BPW_NAMESPACE_BEGIN
@@ -147,18 +148,10 @@ struct panel_shape {
     static constexpr bool offsets = Offsets;
 };
 
-// The bounds of lanes between which archs choose their instructions.
-[[nodiscard]] constexpr int bound_of_lanes(int max) noexcept {
-    for (const int bound : {31, 127, 129}) {
-        if (max <= bound) return bound;
-    }
-    return 255;
-}
-
 template <class T>
-using panel_shape_of =
-    panel_shape<bound_of_lanes(std::max(unpack<T>::max, scalar_unpack<T, unpack<T>::bias>::max)),
-                panel_group<T>, traits<T>::has_offset>;
+using panel_shape_of = panel_shape<simd::bound_of_lanes(std::max(
+                                       unpack<T>::max, scalar_unpack<T, unpack<T>::bias>::max)),
+                                   panel_group<T>, traits<T>::has_offset>;
 
 // `Registers` registers of rows, from `row` on, times all vectors of a batch tile, over `tiles`
 // tiles. Adds to the sums y[c * stride + row ...], or starts them.
@@ -181,9 +174,11 @@ void multiply_panel(const weight_panel& panel, int bias, std::size_t row, std::s
         // What the bias of the lanes adds is taken off the sums at their start.
         alignas(64) std::int32_t start[groups * Vectors];
         const auto* const x_sums = x[t].template sums_of<Shape::group>(0);
-        for (std::size_t i = 0; i < groups * Vectors; ++i) start[i] = -bias * x_sums[i];
+        for (std::size_t i = 0; i < groups * Vectors; ++i)
+            start[i] = (simd::lowered_lanes<Shape::max> - bias) * x_sums[i];
         for (std::size_t g = 0; g < groups; ++g) {
             std::array<std::array<ints, Vectors>, Registers> sum;
+            std::array<std::array<simd::i16_batch<A>, Vectors>, Registers> pairs;
             for_each_index<Vectors>([&](auto c) {
                 const ints first(start[g * Vectors + c]);
                 for_each_index<Registers>([&](auto r) { sum[r][c] = first; });
@@ -193,15 +188,16 @@ void multiply_panel(const weight_panel& panel, int bias, std::size_t row, std::s
             for_each_index<quads>([&](auto k) {
                 std::array<simd::u8_batch<A>, Registers> u;
                 for_each_index<Registers>([&](auto r) {
-                    u[r] = simd::u8_batch<A>::load_unaligned(weights + k * 4 * panel_rows +
-                                                             r * 4 * lanes);
+                    u[r] = simd::lower_lanes<Shape::max, A>(simd::u8_batch<A>::load_unaligned(
+                        weights + k * 4 * panel_rows + r * 4 * lanes));
                 });
                 for_each_index<Vectors>([&](auto c) {
                     std::int32_t quad = 0;
                     std::memcpy(&quad, values + (k * Vectors + c) * 4, 4);
                     const auto s = xsimd::bitwise_cast<std::int8_t>(ints(quad));
-                    for_each_index<Registers>(
-                        [&](auto r) { sum[r][c] = simd::dot4<Shape::max, A>(sum[r][c], u[r], s); });
+                    for_each_index<Registers>([&](auto r) {
+                        simd::dot_quads<Shape::max, k, quads, A>(sum[r][c], pairs[r][c], u[r], s);
+                    });
                 });
             });
             const auto* const x_scale = x[t].scale[g * Shape::group / 32];
