@@ -1,6 +1,7 @@
-// codec decode TYPE COLS, codec repack FROM TO COLS, codec matvec TYPE ROWS COLS: raw rows on
-// standard input; weights, converted rows or products on standard output. For checks of other
-// programs, in any language, against bpw.
+// codec decode TYPE COLS, codec encode TYPE COLS, codec repack FROM TO COLS, codec matvec TYPE ROWS
+// COLS: raw rows on standard input; weights, converted rows or products on standard output. For
+// checks of other programs, in any language, against bpw.
+#include "common/encode.hpp"
 #include "common/kernels.hpp"
 #include "common/program.hpp"
 #include "common/text.hpp"
@@ -15,6 +16,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <limits>
 #include <string>
@@ -128,6 +131,47 @@ void decode(const bpw::type_info& type, std::uint64_t cols) {
     };
     if (type.trailer_bytes != 0) return for_whole_input(type, cols, convert);
     for_row_groups(type, type.rows_interleaved, cols, convert);
+}
+
+// One little-endian float for every column.
+std::vector<float> read_importance(const std::string& path, std::uint64_t cols) {
+    const auto cannot = [&](const std::error_code& why) {
+        refuse(bpw::errc::io, "'", path, "' cannot be read: ", why.message());
+    };
+    std::error_code why;
+    const auto size = std::filesystem::file_size(path, why);
+    if (why) cannot(why);
+    if (size / 4 != cols || size % 4 != 0) {
+        refuse(bpw::errc::size_mismatch, "'", path, "' has ", size, " bytes; expected ", cols,
+               " floats of 4 bytes, one for every column");
+    }
+    std::vector<float> importance(in_memory(cols));
+    std::ifstream file(path, std::ios::binary);
+    if (!file.read(reinterpret_cast<char*>(importance.data()),
+                   static_cast<std::streamsize>(size))) {
+        cannot(std::error_code(errno, std::generic_category()));
+    }
+    return importance;
+}
+
+void encode(const bpw::type_info& type, std::uint64_t cols, const std::string& importance_path) {
+    if (!examples::can_encode(type.id)) {
+        refuse(bpw::errc::unsupported, "there is no encoder for ", type.name);
+    }
+    std::vector<float> importance;
+    if (!importance_path.empty()) importance = read_importance(importance_path, cols);
+    bpw::threads pool;
+    std::vector<float> floats;
+    std::vector<std::byte> out;
+    const auto convert = [&](std::uint64_t rows, std::span<const std::byte> bytes) {
+        floats.resize(bytes.size() / 4);
+        std::copy_n(bytes.data(), bytes.size(), std::as_writable_bytes(std::span(floats)).data());
+        out.resize(in_memory(bpw::tensor_bytes(type.id, rows, cols).value()));
+        examples::encode(type.id, floats, rows, cols, out, importance, {}, pool);
+        write_output(out);
+    };
+    (void)bpw::row_bytes(type.id, cols).value();
+    for_row_groups(bpw::info(bpw::type_id::f32), type.rows_interleaved, cols, convert);
 }
 
 void repack(const bpw::type_info& from, const bpw::type_info& to, std::uint64_t cols) {
@@ -253,6 +297,14 @@ int run(int argc, char** argv) {
     auto& decode_command = *app.add_subcommand("decode", "rows of a type to little-endian f32");
     add_type(decode_command, "TYPE", from, "the type of the rows, such as q4_K");
     add_cols(decode_command);
+    std::string importance;
+    auto& encode_command = *app.add_subcommand("encode", "rows of little-endian f32 to a type");
+    add_type(encode_command, "TYPE", to, "the type to write, such as q4_K");
+    add_cols(encode_command);
+    encode_command
+        .add_option("--importance", importance,
+                    "a file of little-endian f32, the importance of each column")
+        ->type_name("FILE");
     auto& repack_command = *app.add_subcommand(
         "repack", "rows of a type to its layout with interleaved rows, or back, without loss");
     add_type(repack_command, "FROM", from, "the type of the rows, such as q4_K");
@@ -275,6 +327,7 @@ int run(int argc, char** argv) {
 
     if (list_command.parsed()) list();
     if (decode_command.parsed()) decode(type_of(from), cols);
+    if (encode_command.parsed()) encode(type_of(to), cols, importance);
     if (repack_command.parsed()) repack(type_of(from), type_of(to), cols);
     if (matvec_command.parsed()) matvec(type_of(from), rows, cols, threads);
     return 0;

@@ -188,6 +188,37 @@ INSTANTIATE_TEST_SUITE_P(codec, golden_pairs,
                                          std::pair{"iq2_xxs", "iq2_xxs_r4"},
                                          std::pair{"iq4_ks", "iq4_ks_r4"}));
 
+class encoded_rows : public testing::TestWithParam<const char*> {};
+
+TEST_P(encoded_rows, are_close_to_what_was_read) {
+    const auto g = reference::load_golden(reference::golden_path(GetParam(), "encoded"));
+    const auto cols = std::to_string(g.cols);
+    const auto importance =
+        (std::filesystem::path(BPW_TEST_DATA_DIR) / "golden" / "importance.f32").string();
+    const auto source = bytes_of(as_text(g.source));
+    const auto encoded =
+        run("codec", {"encode", GetParam(), cols, "--importance", importance}, source);
+    ASSERT_EQ(encoded.status, 0) << encoded.err;
+    EXPECT_EQ(encoded.out.size(), g.payload.size());
+    const auto flat = run("codec", {"encode", GetParam(), cols}, source);
+    ASSERT_EQ(flat.status, 0) << flat.err;
+    EXPECT_NE(flat.out, encoded.out);
+    const auto decoded = run("codec", {"decode", GetParam(), cols}, bytes_of(flat.out));
+    ASSERT_EQ(decoded.out.size(), source.size());
+    double error = 0;
+    double norm = 0;
+    for (std::size_t i = 0; i < g.source.size(); ++i) {
+        float w = 0;
+        std::memcpy(&w, decoded.out.data() + 4 * i, 4);
+        error += (double{w} - double{g.source[i]}) * (double{w} - double{g.source[i]});
+        norm += double{g.source[i]} * double{g.source[i]};
+    }
+    EXPECT_LT(error, 0.02 * norm);
+}
+
+INSTANTIATE_TEST_SUITE_P(codec, encoded_rows,
+                         testing::Values("q4_K", "iq4_ks", "iq4_nl_r4", "iq4_ks_r4"));
+
 TEST(codec, reads_a_scale_behind_the_last_row) {
     // Two rows of 128 weights: all codes 2, which is +1, times 0.5.
     std::vector<std::byte> bytes(2 * 32 + 32);
@@ -250,6 +281,13 @@ INSTANTIATE_TEST_SUITE_P(
         mistake{{"decode", "q4_K", "256"}, 143, "expected a multiple of 144 bytes"},
         mistake{{"decode", "q4_k_r4", "256"}, 144, "576 bytes, 4 rows of 256 weights of q4_k_r4"},
         mistake{{"decode", "q4_K", "274877906944"}, 144, "the input ends 144 bytes after row 0"},
+        mistake{{"encode", "i2_s", "256"}, 1024, "there is no encoder for i2_s"},
+        mistake{{"encode", "q4_K", "100"}, 400, "row length 100 is not a multiple of 256"},
+        mistake{{"encode", "q4_K", "256"}, 1023, "expected a multiple of 1024 bytes"},
+        mistake{{"encode", "q4_k_r4", "256"}, 1024, "4 rows of 256 weights of f32"},
+        mistake{
+            {"encode", "q4_K", "256", "--importance", "/nowhere"}, 0, "'/nowhere' cannot be read"},
+        mistake{{"encode", "q4_K", "256", "--importance", "/dev/null"}, 0, "/dev/null"},
         mistake{{"repack", "q4_K", "q6_k_r4", "256"}, 576, "expected q4_k_r4"},
         mistake{{"repack", "q4_1", "q4_0_r8", "32"}, 576, "nor as any other type"},
         mistake{{"repack", "q4_K", "q4_k_r4", "256"}, 144, "4 rows of 256 weights of q4_K"},
