@@ -14,5 +14,6 @@
 #include <bpw/kernels/integer_product.hpp>
 #include <bpw/kernels/product.hpp>
 #include <bpw/kernels/runtime.hpp>
+#include <bpw/kernels/tiles.hpp>
 #include <bpw/parallel.hpp>
 #include <bpw/simd/arch.hpp>
