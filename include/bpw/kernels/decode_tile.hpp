@@ -4,6 +4,7 @@
 #include <bpw/formats/scalar.hpp>
 #include <bpw/kernels/integer_tile.hpp>
 #include <bpw/kernels/row_group.hpp>
+#include <bpw/kernels/unpack/lanes.hpp>
 #include <bpw/simd/floats.hpp>
 #include <bpw/simd/transpose.hpp>
 
@@ -62,10 +63,18 @@ class tile_values {
         alignas(64) std::uint8_t unpacked_bytes[tile_weights];
         constexpr bool natural = has_natural_runs<typename unpacked::order>;
         auto* const to = natural ? bytes_ : unpacked_bytes;
-        [&]<int... Step>(std::integer_sequence<int, Step...>) {
-            (signed_lanes<Step>(tile).store(to + 64 * Step), ...);
+        if constexpr (polynomial_codes<T>) {
+            [&]<int... Step>(std::integer_sequence<int, Step...>) {
+                (unpacked::planes::template codes<Step, A>(tile).store(to + 64 * Step), ...);
+            }
+            (std::make_integer_sequence<int, 4>{});
+        } else {
+            constexpr auto minus_bias = static_cast<std::uint8_t>(-unpacked::bias);
+            const auto steps = lanes_of<unpacked, A>(tile);
+            for (std::size_t step = 0; step < 4; ++step) {
+                (steps[step] + simd::bytes64<A>::all(minus_bias)).store(to + 64 * step);
+            }
         }
-        (std::make_integer_sequence<int, 4>{});
         if constexpr (!natural) {
             simd::permute256<lane_of_weight<typename unpacked::order>, A>(unpacked_bytes, bytes_);
         }
@@ -97,17 +106,6 @@ class tile_values {
     }
 
   private:
-    template <int Step>
-    [[nodiscard]] BPW_INLINE static simd::bytes64<A> signed_lanes(
-        const tile_ref<T>& tile) noexcept {
-        if constexpr (polynomial_codes<T>) {
-            return unpacked::planes::template codes<Step, A>(tile);
-        } else {
-            constexpr auto minus_bias = static_cast<std::uint8_t>(-unpacked::bias);
-            return unpacked::template lanes<Step, A>(tile) + simd::bytes64<A>::all(minus_bias);
-        }
-    }
-
     alignas(64) std::uint8_t bytes_[tile_weights];
     alignas(64) float shift_[16];
 };

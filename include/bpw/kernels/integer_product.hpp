@@ -18,6 +18,7 @@
 #include <bpw/kernels/panel_product.hpp>
 #include <bpw/kernels/product.hpp>
 #include <bpw/kernels/row_group.hpp>
+#include <bpw/kernels/unpack/lanes.hpp>
 
 #include <utility>
 
@@ -45,6 +46,21 @@ struct product_sums {
 template <class Order, int Step>
 inline constexpr std::array<int, 16> runs_of = runs_of_step<Order>(Step);
 
+// The scale of each quad of a step, out of those of the runs.
+template <class Order, int Step, class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> scale_of_quads(const simd::float16<A>& scale) noexcept {
+    constexpr bool in_order = [] {
+        for (int quad = 0; quad < 16; ++quad) {
+            if (runs_of<Order, Step>[static_cast<std::size_t>(quad)] != quad) return false;
+        }
+        return true;
+    }();
+    if constexpr (in_order)
+        return scale;
+    else
+        return simd::spread(scale, runs_of<Order, Step>);
+}
+
 // One tile times the same tile of a vector.
 template <class Unpack, class A, class T>
 BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
@@ -58,6 +74,7 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
     // Where something is added to the weights anyway, that takes the bias of the lanes with it.
     constexpr bool with_offsets = has_offsets<Unpack, T>;
     constexpr int bias = with_offsets ? 0 : Unpack::bias;
+    const auto lanes = lanes_of<Unpack, A>(tile);
     ints sum;
     const auto step = [&]<int Step>(std::integral_constant<int, Step>) {
         constexpr bool first = Step == 0 || !same_groups<order, group>(Step - 1, Step);
@@ -67,9 +84,9 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
                             : ints::load((group == 32 ? x.start32 : x.start16) + 16 * Step) *
                                   ints::all(bias);
         }
-        simd::add_dot4<Unpack::max>(sum, Unpack::template lanes<Step, A>(tile), x.q + 64 * Step);
+        simd::add_dot4<Unpack::max>(sum, lanes[Step], x.q + 64 * Step);
         if constexpr (last) {
-            sums.products.add_product(sum.to_float(), simd::spread(scale, runs_of<order, Step>));
+            sums.products.add_product(sum.to_float(), scale_of_quads<order, Step>(scale));
         }
     };
     step(std::integral_constant<int, 0>{});

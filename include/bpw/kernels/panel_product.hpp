@@ -15,6 +15,7 @@
 #include <bpw/kernels/integer_tile.hpp>
 #include <bpw/kernels/panel.hpp>
 #include <bpw/kernels/row_group.hpp>
+#include <bpw/kernels/unpack/lanes.hpp>
 #include <bpw/simd/dot_run.hpp>
 #include <bpw/simd/transpose.hpp>
 
@@ -73,9 +74,8 @@ void unpack_tile16(const matrix_view<T>& w, const std::array<std::size_t, 16>& r
     alignas(64) std::int32_t shifts[16][16];
     for (std::size_t r = 0; r < 16; ++r) {
         const tile_ref<T> tile{w, rows[r], block, blocks};
-        for_each_index<4>([&](auto step) {
-            Unpack::template lanes<static_cast<int>(step), A>(tile).store(lanes[r] + 64 * step);
-        });
+        const auto steps = lanes_of<Unpack, A>(tile);
+        for (std::size_t step = 0; step < 4; ++step) steps[step].store(lanes[r] + 64 * step);
         const auto s = scales_of<Unpack, A>(tile);
         s.scale.store(scales[r]);
         if constexpr (traits<T>::has_offset) s.offset.store(offsets[r]);

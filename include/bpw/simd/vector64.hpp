@@ -329,6 +329,40 @@ template <class A>
 #endif
 
 template <class A>
+[[nodiscard]] BPW_INLINE float16<A> lookup_floats(const std::array<float, 16>& table,
+                                                  const int16x<A>& index, xsimd::generic) noexcept {
+    std::int32_t i[16];
+    float out[16];
+    index.store(i);
+    for (std::size_t k = 0; k < 16; ++k) out[k] = table[static_cast<std::size_t>(i[k])];
+    return float16<A>::load(out);
+}
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> lookup_floats(const std::array<float, 16>& table,
+                                                  const int16x<A>& index, xsimd::avx2) noexcept {
+    const __m256 low = _mm256_loadu_ps(table.data());
+    const __m256 high = _mm256_loadu_ps(table.data() + 8);
+    float16<A> out;
+    for (std::size_t k = 0; k < 2; ++k) {
+        const __m256i i = index.v[k];
+        out.v[k] = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, i),
+                                    _mm256_permutevar8x32_ps(high, i),
+                                    _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)));
+    }
+    return out;
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> lookup_floats(const std::array<float, 16>& table,
+                                                  const int16x<A>& index,
+                                                  xsimd::avx512bw) noexcept {
+    return {{_mm512_maskz_permutexvar_ps(every_lane, index.v[0], _mm512_loadu_ps(table.data()))}};
+}
+#endif
+
+template <class A>
 [[nodiscard]] BPW_INLINE float16<A> spread(const float16<A>& x, const std::array<int, 16>& from,
                                            xsimd::generic) noexcept {
     float in[16], out[16];
@@ -387,6 +421,13 @@ template <bool OneWindow, class A>
 template <class A>
 [[nodiscard]] BPW_INLINE float16<A> from_halves(const std::uint16_t* p) noexcept {
     return detail::from_halves<A>(p, A{});
+}
+
+/// table[i] for every index i, all below 16.
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> lookup_floats(const std::array<float, 16>& table,
+                                                  const int16x<A>& index) noexcept {
+    return detail::lookup_floats<A>(table, index, A{});
 }
 
 /// Lane i of the result is lane from[i] of x.

@@ -95,6 +95,29 @@ template <class A, class T>
     return rule_of_scales_t<T>::apply(group_field<A, T, T::s>(block));
 }
 
+// What the values of a field of 4 bits mean as scales.
+template <class T>
+concept tabled_scales = vector_scales<T> && requires {
+    requires std::remove_cvref_t<decltype(T::s)>::width <= 4;
+};
+template <class T>
+inline constexpr std::array<float, 16> scale_levels = [] {
+    std::array<float, 16> out{};
+    for (std::uint32_t v = 0; v < 1u << std::remove_cvref_t<decltype(T::s)>::width; ++v) {
+        std::uint8_t bytes[sizeof(typename T::block)]{};
+        T::s.set(bytes, 0, 0, v);
+        out[v] = static_cast<float>(T::group_scale(block_ref<T>{bytes, nullptr}, 0));
+    }
+    return out;
+}();
+template <class A, class T>
+[[nodiscard]] BPW_INLINE simd::float16<A> group_scale_floats(const std::uint8_t* block) noexcept {
+    if constexpr (tabled_scales<T>)
+        return simd::lookup_floats<A>(scale_levels<T>, group_field<A, T, T::s>(block));
+    else
+        return group_scales<A, T>(block).to_float();
+}
+
 // The scales of blocks and rows as vectors, for each run of 16 weights of the tile.
 template <class T>
 inline constexpr std::size_t tile_blocks = tile_weights / std::size_t{traits<T>::block_size};
@@ -191,7 +214,7 @@ template <class A, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> scale_vector(const tile_ref<T>& tile) noexcept {
     const auto scale = block_scale_of<A>(tile, static_cast<const T*>(nullptr));
     if constexpr (vector_scales<T>)
-        return scale * group_scales<A, T>(tile.block().bytes).to_float();
+        return scale * group_scale_floats<A, T>(tile.block().bytes);
     else
         return scale;
 }
