@@ -201,13 +201,17 @@ int main() {
     }
     report("gemm: as a plain loop", close);
 
-    // gemv and dot give the very bits of gemm, with any way to run tasks.
+    // gemv gives the bits of dot, with any way to run tasks. gemm adds in another order.
     std::vector<float> column(rows);
     const auto backwards = [](std::size_t n, auto&& task) {
         while (n != 0) task(--n);
     };
     bpw::gemv(w, std::span(x).first(cols), std::span(column), backwards);
-    report("gemv: the bits of gemm", std::equal(column.begin(), column.end(), y.begin()));
+    bool near = true;
+    for (std::size_t r = 0; r < rows; ++r) {
+        near = near && std::abs(column[r] - y[r]) <= 1e-4f * (1.0f + std::abs(y[r]));
+    }
+    report("gemv: as gemm, but for rounding", near);
     bool same = true;
     for (std::size_t r = 0; r < rows; ++r) {
         same = same && bpw::dot(w, r, std::span(x).first(cols)) == column[r];

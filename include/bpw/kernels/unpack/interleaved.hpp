@@ -13,12 +13,6 @@ BPW_NAMESPACE_BEGIN
 
 namespace detail {
 
-// Types whose codes lie in planes of vectors. bf16_r16 has no codes, lattice types have indices.
-template <class T>
-concept interleaved_planes = (traits<T>::rows > 1) && requires {
-    T::q.low.rule.byte;
-};
-
 // Whose codes and scales have the same meaning: the base type, where there is one.
 template <class T>
 struct same_codes {
@@ -41,6 +35,36 @@ template <class T>
 struct code_rule : unpack<typename same_codes<T>::type> {};
 template <>
 struct code_rule<q8_k_r16> : biased_bytes {};
+
+// Whether slots of codes lie in vectors as row_layout expects it: any other layout, of a user's own
+// type, is decoded row by row.
+template <class T>
+[[nodiscard]] constexpr bool quads_fill_vectors() noexcept {
+    constexpr int rows = traits<T>::rows;
+    constexpr int width = std::remove_cvref_t<decltype(T::q.low)>::width;
+    constexpr int vectors = traits<T>::block_size * rows / 64;
+    if (8 % width != 0 || 16 % rows != 0 || traits<T>::block_size * rows % 64 != 0) return false;
+    for (int k = 0; k < rows; ++k) {
+        for (int n = 0; n < traits<T>::block_size; ++n) {
+            const auto at = [&](int row, int column) {
+                return static_cast<int>(T::q.low.rule.bit(row, column) - 8 * T::q.low.rule.byte);
+            };
+            const int bit = at(k, n);
+            if (bit / 512 * (8 / width) + bit % 8 / width >= vectors) return false;
+            if (bit != at(k, n / 4 * 4) + n % 4 * 8) return false;
+            if (bit != at(0, n) + 32 * k) return false;
+            if (at(0, n) % 512 / 32 % rows != 0) return false;
+        }
+    }
+    return true;
+}
+
+// Types whose codes lie in planes of vectors. bf16_r16 has no codes, lattice types have indices.
+template <class T>
+concept interleaved_planes = (traits<T>::rows > 1) && requires {
+    T::q.low.rule.byte;
+}
+&&quads_fill_vectors<T>() && !requires { code_rule<T>::is_scalar; };
 
 // Where the quads of a type lie: the row and column of each of the sixteen in a vector.
 template <class T>
