@@ -195,27 +195,39 @@ struct alignas(64) bit_plan {
 
 namespace detail {
 
-template <int Width, int Low, int High, class A, std::size_t... I>
+// Bits From ... of every byte moved to bits To ...; bits of its neighbours come in beside them.
+template <int From, int To, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> moved_bits(const u8_batch<A>& x) noexcept {
+    if constexpr (From >= To) {
+        return shift_right<From - To, A>(x);
+    } else {
+        const auto wide = xsimd::bitwise_cast<std::int32_t>(x);
+        return xsimd::bitwise_cast<std::uint8_t>(shift_left_32<To - From, A>(wide));
+    }
+}
+
+template <int Width, int Low, int High, int To, class A, std::size_t... I>
 [[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p, xsimd::generic,
                                            std::index_sequence<I...>) noexcept {
     using vector = u8_batch<A>;
     static_assert(vector::size <= 32);
-    const vector mask(static_cast<std::uint8_t>((1 << Width) - 1));
-    return {{(shift_right<(I * vector::size < 32 ? Low : High), A>(
+    const vector mask(static_cast<std::uint8_t>(((1 << Width) - 1) << To));
+    return {{(moved_bits<(I * vector::size < 32 ? Low : High), To, A>(
                   vector::load_unaligned(p + I * vector::size % 32)) &
               mask)...}};
 }
 
 #if XSIMD_WITH_AVX512BW
-template <int Width, int Low, int High, class A, std::size_t... I>
+template <int Width, int Low, int High, int To, class A, std::size_t... I>
 [[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p, xsimd::avx512bw,
                                            std::index_sequence<I...>) noexcept {
     const __m512i twice = _mm512_maskz_broadcast_i64x4(
         every_pair, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-    const __m512i by = _mm512_set_epi64(High, High, High, High, Low, Low, Low, Low);
-    // Bits of the byte above come in behind the field and are masked off.
-    return {{_mm512_and_si512(_mm512_maskz_srlv_epi64(every_pair, twice, by),
-                              _mm512_set1_epi8((1 << Width) - 1))}};
+    constexpr int low = (Low - To) & 63;
+    constexpr int high = (High - To) & 63;
+    const __m512i by = _mm512_set_epi64(high, high, high, high, low, low, low, low);
+    return {{_mm512_and_si512(_mm512_maskz_rorv_epi64(every_pair, twice, by),
+                              _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To)))}};
 }
 #endif
 
@@ -346,9 +358,9 @@ template <class A>
     float16<A> out;
     for (std::size_t k = 0; k < 2; ++k) {
         const __m256i i = index.v[k];
-        out.v[k] = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, i),
-                                    _mm256_permutevar8x32_ps(high, i),
-                                    _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)));
+        out.v[k] =
+            _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, i), _mm256_permutevar8x32_ps(high, i),
+                             _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)));
     }
     return out;
 }
@@ -394,12 +406,12 @@ template <class A>
 
 }  // namespace detail
 
-/// 32 bytes twice: bits Low ... of the bytes in lanes 0..31, bits High ... in lanes 32..63, `Width`
-/// bits each.
-template <int Width, int Low, int High, class A>
+/// 32 bytes twice: `Width` bits from bit Low on of the bytes in lanes 0..31, from bit High on in
+/// lanes 32..63; both at bits To ... of the result.
+template <int Width, int Low, int High, int To, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p) noexcept {
-    return detail::halves<Width, Low, High, A>(p, A{},
-                                               std::make_index_sequence<64 / u8_batch<A>::size>{});
+    return detail::halves<Width, Low, High, To, A>(
+        p, A{}, std::make_index_sequence<64 / u8_batch<A>::size>{});
 }
 
 /// Four runs of 16 bytes, `stride` bytes from one to the next.

@@ -56,8 +56,8 @@ struct code_planes<field<256, part<Width, plane<Width, Run>>, part<High, plane<H
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
         const auto* const p = tile.block().bytes + T::q.high.low.rule.byte + byte_of(Step, 0);
         const auto upper =
-            simd::halves<High, High * slot_of(Step, 0), High * slot_of(Step, 32), A>(p);
-        return low::template codes<Step, A>(tile) | upper.template shifted_left<Width>();
+            simd::halves<High, High * slot_of(Step, 0), High * slot_of(Step, 32), Width, A>(p);
+        return low::template codes<Step, A>(tile) | upper;
     }
 };
 
