@@ -137,18 +137,18 @@ entry entry_of_recipe(const plan_inputs& in, const std::string& path) {
     e.cost = cost;
     e.loss = predicted_loss(in.model, in.calibration, in.curve, tensors, in.request.loss).value();
     e.on_front = false;
-    e.name = path.substr(path.rfind('/') + 1);
-    if (e.name.size() > 28) e.name = e.name.substr(0, 25) + "...";
+    e.name = "recipe, " + examples::fixed(e.bits, 2) + " bpw";
     return e;
 }
 
 void draw_front(const std::vector<entry>& entries, const std::string& model,
                 const std::string& path) {
     plot_picture picture;
-    picture.title = "Predicted loss against size";
-    picture.subtitle = model;
+    picture.title = "The least loss that can be had at each size";
+    // Without what the names of published shards add.
+    picture.subtitle = model.substr(0, model.find("-BF16-SPECIAL_TENSOR"));
     picture.x_title = "size (GiB)";
-    picture.y_title = "predicted loss (mean of the types' losses, weighted by sensitivity)";
+    picture.y_title = "predicted loss";
     picture.front_title = "best plan of its size";
     picture.other_title = "other recipe or slower plan";
     picture.log_y = true;
