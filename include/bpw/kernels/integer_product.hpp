@@ -49,13 +49,13 @@ inline constexpr std::array<int, 16> runs_of = runs_of_step<Order>(Step);
 // The scale of each quad of a step, out of those of the runs.
 template <class Order, int Step, class A>
 [[nodiscard]] BPW_INLINE simd::float16<A> scale_of_quads(const simd::float16<A>& scale) noexcept {
-    constexpr bool in_order = [] {
+    constexpr bool runs_are_quads = [] {
         for (int quad = 0; quad < 16; ++quad) {
             if (runs_of<Order, Step>[static_cast<std::size_t>(quad)] != quad) return false;
         }
         return true;
     }();
-    if constexpr (in_order)
+    if constexpr (runs_are_quads)
         return scale;
     else
         return simd::spread(scale, runs_of<Order, Step>);
