@@ -222,6 +222,16 @@ class plan_builder {
             return fail(errc::not_found, "the class of the rest is number ", request_.rest, " of ",
                         request_.classes.size());
         }
+        // Sums of sizes then fit 64 bits with room to spare.
+        std::uint64_t weights = 0;
+        for (const auto& t : model_.tensors()) {
+            weights = std::min(weights, most_weights) + std::min(t.elements, most_weights);
+            if (weights >= most_weights || t.bytes >= most_weights) {
+                return fail(errc::overflow, "tensor ", quoted(t.name),
+                            " is too large to be planned; expected less than 2^53 weights and "
+                            "bytes in all");
+            }
+        }
         for (const auto& c : request_.classes) {
             class_plan p;
             p.name = c.name;
@@ -243,6 +253,8 @@ class plan_builder {
     }
 
   private:
+    static constexpr std::uint64_t most_weights = std::uint64_t{1} << 53;
+
     // --- who belongs where ----------------------------------------------------------------------
 
     [[nodiscard]] std::size_t class_of(const std::string& name) const {
