@@ -36,8 +36,8 @@ std::vector<float> random_floats(std::size_t n, reference::random& numbers) {
 }
 
 // What activations stand for after packing, in the order of the weights.
-template <class Order>
-std::vector<double> unpacked(const bpw::activations<Order>& a) {
+template <class Order, int Bias, int Group>
+std::vector<double> unpacked(const bpw::activations<Order, Bias, Group>& a) {
     std::vector<double> x(a.size());
     for (std::size_t t = 0; t * bpw::tile_weights < x.size(); ++t) {
         const auto& tile = a.tiles()[t];

@@ -401,7 +401,8 @@ void check_gather_bits() {
             const auto* const from = x.data() + window[i / 4];
             expected[i] = (from[low] | from[high] << 8) >> plan.shift[i] & plan.mask;
         }
-        ASSERT_EQ(values_of(simd::gather_bits<OneWindow, arch>(x.data(), window, plan)), expected);
+        ASSERT_EQ(values_of(simd::gather_bits<OneWindow, true, arch>(x.data(), window, plan)),
+                  expected);
     }
 }
 

@@ -20,13 +20,10 @@ BPW_NAMESPACE_BEGIN
 /// 256 activations: x = scale * q, with one scale for every 32 of them.
 struct alignas(64) activation_tile {
     std::int8_t q[tile_weights];  ///< in the lane order of the tile
-    std::int32_t quad_sum[64];    ///< of four neighbouring q each
-    // Minus the sum of the q of every quad and of the quads in its place in the next steps, as long
-    // as these are of the same groups of 16 or 32: sums of lanes that have a bias start there.
-    std::int32_t start16[64];
-    std::int32_t start32[64];
-    float scale[16];  ///< of every run of 16; two neighbours are equal
-    float sum[16];    ///< scale times the sum of q, of every run of 16
+    std::int32_t start[64];  ///< what the sums of lanes with a bias start from; see activations
+    float scale[16];         ///< of every run of 16; two neighbours are equal
+    float sum[16];           ///< scale times the sum of q, of every run of 16
+    float minus_odd[16];  ///< minus scale times the sum of q of every run of 32, in the odd places
 };
 
 namespace detail {
@@ -93,31 +90,33 @@ inline constexpr auto weight_of_lane = [] {
     return weights;
 }();
 
-template <class Order>
+template <class Order, int Bias, int Group>
 void arrange(const quantized_tile& from, activation_tile& tile) noexcept {
     for (std::size_t run = 0; run < 16; ++run) {
         tile.scale[run] = from.scale[run / 2];
         tile.sum[run] = from.scale[run / 2] * static_cast<float>(from.sum[run]);
+        const auto sum32 = from.sum[run / 2 * 2] + from.sum[run / 2 * 2 + 1];
+        tile.minus_odd[run] =
+            run % 2 == 0 ? 0.0f : -from.scale[run / 2] * static_cast<float>(sum32);
     }
     for (std::size_t lane = 0; lane < tile_weights; ++lane) {
         tile.q[lane] = from.q[weight_of_lane<Order>[lane]];
     }
-    constexpr auto goes_on = [](int step, auto group) {
-        return step < 3 && same_groups<Order, group()>(step, step + 1);
-    };
-    for (int step = 3; step >= 0; --step) {
-        for (int quad = 16 * step; quad < 16 * step + 16; ++quad) {
-            const auto* const four = tile.q + 4 * quad;
-            const int sum = four[0] + four[1] + four[2] + four[3];
-            tile.quad_sum[quad] = sum;
-            const auto start = [&](const std::int32_t* starts, auto group) {
-                return (goes_on(step, group) ? starts[quad + 16] : 0) - sum;
-            };
-            tile.start16[quad] = start(tile.start16, std::integral_constant<int, 16>{});
-            tile.start32[quad] = start(tile.start32, std::integral_constant<int, 32>{});
+    for (std::size_t quad = 0; quad < tile_weights / 4; ++quad) {
+        const auto* const four = tile.q + 4 * quad;
+        tile.start[quad] = -Bias * (four[0] + four[1] + four[2] + four[3]);
+    }
+    if constexpr (requires { Order::add_up(tile.start); }) {
+        Order::add_up(tile.start);
+    } else {
+        // Sums go on from step to step while these are of the same groups.
+        for (int step = 2; step >= 0; --step) {
+            for (int quad = 16 * step;
+                 same_groups<Order, Group>(step, step + 1) && quad < 16 * step + 16; ++quad) {
+                tile.start[quad] += tile.start[quad + 16];
+            }
         }
     }
-    if constexpr (requires { Order::add_up(tile.quad_sum); }) Order::add_up(tile.quad_sum);
 }
 
 }  // namespace detail
@@ -128,9 +127,12 @@ void arrange(const quantized_tile& from, activation_tile& tile) noexcept {
 /// and q = x * (127 / max |x|) rounded to nearest, ties to even, in -127..127. Where all are
 /// smaller than 1e-36 in magnitude, d and q are 0. Where one is infinite or NaN, d is NaN and q is
 /// 0: such a value makes every product NaN. A length that is not a multiple of 256 is continued
-/// with zeros; the last tile is in natural order then. Reusable for all matrices whose types have
-/// the same order.
-template <class Order>
+/// with zeros; the last tile is in natural order then.
+///
+/// Lanes that exceed the weights by Bias give sums that are too large by Bias times the sum of the
+/// activations: sums over groups of Group weights start from minus that. Reusable for all matrices
+/// whose types agree in the three: see activations_for.
+template <class Order, int Bias = 0, int Group = 32>
 class activations {
   public:
     using order = Order;
@@ -157,9 +159,9 @@ class activations {
             float buffer[tile_weights];
             natural.assign(detail::as_floats(x.data() + t * tile_weights, n, buffer), n);
             if (n == tile_weights)
-                detail::arrange<Order>(natural, tiles_[t]);
+                detail::arrange<Order, Bias, Group>(natural, tiles_[t]);
             else
-                detail::arrange<natural_order>(natural, tiles_[t]);
+                detail::arrange<natural_order, Bias, Group>(natural, tiles_[t]);
         }
     }
     template <class Float>

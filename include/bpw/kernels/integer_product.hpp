@@ -26,7 +26,8 @@ BPW_NAMESPACE_BEGIN
 
 /// The activations that a matrix of type T is multiplied with.
 template <class T>
-using activations_for = activations<typename unpack<T>::order>;
+using activations_for =
+    activations<typename unpack<T>::order, unpack<T>::bias, std::min(32, traits<T>::group_size)>;
 
 /// The batch of activations that a matrix of type T is multiplied with.
 template <class T, class A = native_arch>
@@ -43,22 +44,29 @@ struct product_sums {
     [[nodiscard]] BPW_INLINE float total() const noexcept { return products.sum() + offsets.sum(); }
 };
 
-template <class Order, int Step>
-inline constexpr std::array<int, 16> runs_of = runs_of_step<Order>(Step);
+// Where the scale of each quad of a step is among those of the runs; of every two runs the first,
+// where the places between hold something else.
+template <class Order, int Step, bool Even>
+inline constexpr std::array<int, 16> scale_places_of_step = [] {
+    auto runs = runs_of_step<Order>(Step);
+    for (auto& run : runs) run = Even ? run / 2 * 2 : run;
+    return runs;
+}();
 
 // The scale of each quad of a step, out of those of the runs.
-template <class Order, int Step, class A>
+template <class Order, int Step, bool Even, class A>
 [[nodiscard]] BPW_INLINE simd::float16<A> scale_of_quads(const simd::float16<A>& scale) noexcept {
-    constexpr bool runs_are_quads = [] {
+    constexpr auto& from = scale_places_of_step<Order, Step, Even>;
+    constexpr bool in_place = [] {
         for (int quad = 0; quad < 16; ++quad) {
-            if (runs_of<Order, Step>[static_cast<std::size_t>(quad)] != quad) return false;
+            if (from[static_cast<std::size_t>(quad)] != quad) return false;
         }
         return true;
     }();
-    if constexpr (runs_are_quads)
+    if constexpr (in_place)
         return scale;
     else
-        return simd::spread(scale, runs_of<Order, Step>);
+        return simd::spread(scale, from);
 }
 
 // One tile times the same tile of a vector.
@@ -69,9 +77,17 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
     using ints = simd::int16x<A>;
     // Activations have a scale for every 32.
     constexpr int group = std::min(32, traits<T>::group_size);
-    const auto scales = scales_of<Unpack, A>(tile);
+    // Scales and minima of groups of 32 alternate in one vector.
+    constexpr bool alternating = alternating_scales<T> && !requires { Unpack::is_scalar; };
+    const auto scales = [&] {
+        if constexpr (alternating)
+            return alternating_scales_of<A>(tile);
+        else
+            return scales_of<Unpack, A>(tile);
+    }();
     const auto scale = scales.scale * simd::float16<A>::load(x.scale);
     // Where something is added to the weights anyway, that takes the bias of the lanes with it.
+    constexpr bool shifted = requires { Unpack::step; };
     constexpr bool with_offsets = has_offsets<Unpack, T>;
     constexpr int bias = with_offsets ? 0 : Unpack::bias;
     const auto lanes = lanes_of<Unpack, A>(tile);
@@ -80,20 +96,25 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
         constexpr bool first = Step == 0 || !same_groups<order, group>(Step - 1, Step);
         constexpr bool last = Step == 3 || !same_groups<order, group>(Step, Step + 1);
         if constexpr (first) {
-            sum = bias == 0 ? ints::zero()
-                            : ints::load((group == 32 ? x.start32 : x.start16) + 16 * Step) *
-                                  ints::all(bias);
+            sum = bias == 0 ? ints::zero() : ints::load(x.start + 16 * Step);
         }
         simd::add_dot4<Unpack::max>(sum, lanes[Step], x.q + 64 * Step);
         if constexpr (last) {
-            sums.products.add_product(sum.to_float(), scale_of_quads<order, Step>(scale));
+            sums.products.add_product(sum.to_float(),
+                                      scale_of_quads<order, Step, alternating>(scale));
         }
     };
     step(std::integral_constant<int, 0>{});
     step(std::integral_constant<int, 1>{});
     step(std::integral_constant<int, 2>{});
     step(std::integral_constant<int, 3>{});
-    if constexpr (with_offsets) {
+    if constexpr (shifted) {
+        sums.offsets.add_product(scales.scale * simd::float16<A>::load(x.sum),
+                                 lookup_shifts<Unpack, Unpack::bias, A, T>(tile.block().bytes));
+    } else if constexpr (alternating) {
+        static_assert(Unpack::bias == 0);
+        sums.offsets.add_product(scales.scale, simd::float16<A>::load(x.minus_odd));
+    } else if constexpr (with_offsets) {
         auto offset = scales.offset;
         if constexpr (Unpack::bias != 0) {
             offset.add_product(scales.scale,
@@ -103,9 +124,9 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
     }
 }
 
-template <class A, class T, class Order>
+template <class A, class T>
 [[nodiscard]] float multiply_row(const matrix_view<T>& w, std::size_t row,
-                                 const activations<Order>& x) noexcept {
+                                 const activations_for<T>& x) noexcept {
     constexpr auto full = tile_ref<T>::full;
     product_sums<A> sums;
     const auto* from = x.tiles();
@@ -115,16 +136,16 @@ template <class A, class T, class Order>
     }
     if constexpr (full != 1) {
         if (block < w.blocks()) {
-            multiply_tile<scalar_unpack<T>>(tile_ref<T>{w, row, block, w.blocks() - block}, *from,
-                                            sums);
+            multiply_tile<scalar_unpack<T, unpack<T>::bias>>(
+                tile_ref<T>{w, row, block, w.blocks() - block}, *from, sums);
         }
     }
     return sums.total();
 }
 
 // The rows from `row` on that the type interleaves: R results.
-template <class A, class T, class Order>
-void multiply_row_group(const matrix_view<T>& w, std::size_t row, const activations<Order>& x,
+template <class A, class T>
+void multiply_row_group(const matrix_view<T>& w, std::size_t row, const activations_for<T>& x,
                         float* y) noexcept {
     constexpr auto full = tile_ref<T>::full;
     constexpr auto rows = std::size_t{traits<T>::rows};
@@ -138,8 +159,8 @@ void multiply_row_group(const matrix_view<T>& w, std::size_t row, const activati
     if constexpr (full != 1) {
         for (std::size_t k = 0; k < rows && block < w.blocks(); ++k) {
             product_sums<A> rest;
-            multiply_tile<scalar_unpack<T>>(tile_ref<T>{w, row + k, block, w.blocks() - block},
-                                            *from, rest);
+            multiply_tile<scalar_unpack<T, unpack<T>::bias>>(
+                tile_ref<T>{w, row + k, block, w.blocks() - block}, *from, rest);
             y[k] += rest.total();
         }
     }

@@ -106,8 +106,7 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const activation_tile
         constexpr auto first = s * std::size_t{layout::set};
         auto sum = simd::int16x<A>::zero();
         if constexpr (unpacked::bias != 0) {
-            sum = simd::repeat_ints<rows, A>(x.quad_sum + first * quads) *
-                  simd::int16x<A>::all(-unpacked::bias);
+            sum = simd::repeat_ints<rows, A>(x.start + first * quads);
         }
         for_each_index<std::size_t{layout::set}>([&](auto i) {
             constexpr auto v = first + i;

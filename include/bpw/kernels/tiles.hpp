@@ -106,7 +106,7 @@ inline constexpr bool has_offsets = detail::has_offsets<unpack<T>, T>;
 /// Numbers of the runs of a tile, for each of the sixteen quads of a step.
 template <class T, int Step, class A>
 [[nodiscard]] BPW_INLINE simd::float16<A> of_quads(const simd::float16<A>& of_runs) noexcept {
-    return simd::spread(of_runs, detail::runs_of<typename unpack<T>::order, Step>);
+    return detail::scale_of_quads<typename unpack<T>::order, Step, false>(of_runs);
 }
 
 BPW_NAMESPACE_END

@@ -610,6 +610,45 @@ template <std::size_t Stride, std::size_t Count, class A>
     return detail::strided_bytes<Stride, Count, A>(p, A{});
 }
 
+namespace detail {
+
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> repeated_halves(const std::uint8_t* p,
+                                                    xsimd::generic) noexcept {
+    std::uint16_t two[2];
+    std::memcpy(two, p, 4);
+    const std::array<float, 2> x{half_to_float(two[0]), half_to_float(two[1])};
+    float out[16];
+    for (std::size_t i = 0; i < 16; ++i) out[i] = x[i % 2];
+    return float16<A>::load(out);
+}
+#if XSIMD_WITH_AVX2 && defined(__F16C__)
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> repeated_halves(const std::uint8_t* p, xsimd::avx2) noexcept {
+    std::int32_t two = 0;
+    std::memcpy(&two, p, 4);
+    const __m256 x = _mm256_cvtph_ps(_mm_set1_epi32(two));
+    return {{x, x}};
+}
+#endif
+#if XSIMD_WITH_AVX512F
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> repeated_halves(const std::uint8_t* p,
+                                                    xsimd::avx512f) noexcept {
+    std::int32_t two = 0;
+    std::memcpy(&two, p, 4);
+    return {{_mm512_maskz_cvtph_ps(every_lane, _mm256_set1_epi32(two))}};
+}
+#endif
+
+}  // namespace detail
+
+/// Two IEEE halves as floats, eight times.
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> repeated_halves(const std::uint8_t* p) noexcept {
+    return detail::repeated_halves<A>(p, A{});
+}
+
 }  // namespace simd
 
 BPW_NAMESPACE_END

@@ -265,7 +265,7 @@ template <class A>
 
 using bit_windows = std::array<std::size_t, 4>;
 
-template <bool OneWindow, class A>
+template <bool OneWindow, bool Shift, class A>
 [[nodiscard]] BPW_INLINE int16x<A> gather_bits(const std::uint8_t* p, const bit_windows& window,
                                                const bit_plan& plan, xsimd::generic) noexcept {
     std::int32_t out[16];
@@ -278,7 +278,7 @@ template <bool OneWindow, class A>
     return int16x<A>::load(out);
 }
 #if XSIMD_WITH_AVX2
-template <bool OneWindow, class A>
+template <bool OneWindow, bool Shift, class A>
 [[nodiscard]] BPW_INLINE int16x<A> gather_bits(const std::uint8_t* p, const bit_windows& window,
                                                const bit_plan& plan, xsimd::avx2) noexcept {
     const auto at = [&](std::size_t i) {
@@ -292,13 +292,13 @@ template <bool OneWindow, class A>
                                         : _mm256_inserti128_si256(_mm256_castsi128_si256(at(2 * i)),
                                                                   at(2 * i + 1), 1);
         const __m256i pairs = _mm256_shuffle_epi8(bytes, part(&plan.byte[32 * i]));
-        return _mm256_and_si256(_mm256_srlv_epi32(pairs, part(&plan.shift[8 * i])),
-                                _mm256_set1_epi32(plan.mask));
+        const __m256i moved = Shift ? _mm256_srlv_epi32(pairs, part(&plan.shift[8 * i])) : pairs;
+        return _mm256_and_si256(moved, _mm256_set1_epi32(plan.mask));
     });
 }
 #endif
 #if XSIMD_WITH_AVX512BW
-template <bool OneWindow, class A>
+template <bool OneWindow, bool Shift, class A>
 [[nodiscard]] BPW_INLINE int16x<A> gather_bits(const std::uint8_t* p, const bit_windows& window,
                                                const bit_plan& plan, xsimd::avx512bw) noexcept {
     const auto at = [&](std::size_t i) {
@@ -313,9 +313,10 @@ template <bool OneWindow, class A>
         bytes = _mm512_maskz_inserti64x4(every_pair, _mm512_castsi256_si512(low), high, 1);
     }
     const __m512i pairs = _mm512_shuffle_epi8(bytes, _mm512_loadu_si512(plan.byte.data()));
-    return {{_mm512_and_si512(
-        _mm512_maskz_srlv_epi32(every_lane, pairs, _mm512_loadu_si512(plan.shift.data())),
-        _mm512_set1_epi32(plan.mask))}};
+    const __m512i moved =
+        Shift ? _mm512_maskz_srlv_epi32(every_lane, pairs, _mm512_loadu_si512(plan.shift.data()))
+              : pairs;
+    return {{_mm512_and_si512(moved, _mm512_set1_epi32(plan.mask))}};
 }
 #endif
 
@@ -346,7 +347,7 @@ template <class A>
     std::int32_t i[16];
     float out[16];
     index.store(i);
-    for (std::size_t k = 0; k < 16; ++k) out[k] = table[static_cast<std::size_t>(i[k])];
+    for (std::size_t k = 0; k < 16; ++k) out[k] = table[static_cast<std::size_t>(i[k] & 15)];
     return float16<A>::load(out);
 }
 #if XSIMD_WITH_AVX2
@@ -422,11 +423,11 @@ template <class A>
 
 /// Sixteen small numbers, every four of them out of the 16 bytes at p + window[i]; with OneWindow
 /// all out of the same.
-template <bool OneWindow, class A>
+template <bool OneWindow, bool Shift, class A>
 [[nodiscard]] BPW_INLINE int16x<A> gather_bits(const std::uint8_t* p,
                                                const std::array<std::size_t, 4>& window,
                                                const bit_plan& plan) noexcept {
-    return detail::gather_bits<OneWindow, A>(p, window, plan, A{});
+    return detail::gather_bits<OneWindow, Shift, A>(p, window, plan, A{});
 }
 
 /// Sixteen IEEE halves as floats.
@@ -435,7 +436,7 @@ template <class A>
     return detail::from_halves<A>(p, A{});
 }
 
-/// table[i] for every index i, all below 16.
+/// table[i] for every index i, of which the low four bits count.
 template <class A>
 [[nodiscard]] BPW_INLINE float16<A> lookup_floats(const std::array<float, 16>& table,
                                                   const int16x<A>& index) noexcept {

@@ -147,11 +147,11 @@ struct row_order {
         const int quad = (64 * step + lane) / 4;
         return layout::column(quad / layout::quads, quad % layout::quads) + lane % 4;
     }
-    static void add_up(std::int32_t (&quad_sum)[64]) noexcept {
+    static void add_up(std::int32_t (&start)[64]) noexcept {
         constexpr auto quads = std::size_t{layout::quads};
         constexpr auto step = std::size_t{layout::set} * quads;
         for (std::size_t at = 0; at < 64; at += step) {
-            for (std::size_t i = quads; i < step; ++i) quad_sum[at + i % quads] += quad_sum[at + i];
+            for (std::size_t i = quads; i < step; ++i) start[at + i % quads] += start[at + i];
         }
     }
 };

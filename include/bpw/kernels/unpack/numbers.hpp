@@ -90,7 +90,8 @@ template <class A, const auto& Field, const std::array<int, 16>& From, std::size
 [[nodiscard]] BPW_INLINE simd::int16x<A> numbers_of(const std::uint8_t* block) noexcept {
     static constexpr auto plan = part_plan::make(Field.low, BlockBytes, From);
     constexpr bool one_window = plan.window[0] == plan.window[3];
-    const auto low = simd::gather_bits<one_window, A>(block, plan.window, plan.plan);
+    constexpr bool shift = plan.plan.shift != std::array<std::int32_t, 16>{};
+    const auto low = simd::gather_bits<one_window, shift, A>(block, plan.window, plan.plan);
     if constexpr (requires { Field.high; }) {
         constexpr int width = std::remove_cvref_t<decltype(Field.low)>::width;
         return low | numbers_of<A, upper_parts<Field>, From, BlockBytes>(block)
@@ -98,6 +99,20 @@ template <class A, const auto& Field, const std::array<int, 16>& From, std::size
     } else {
         return low;
     }
+}
+
+// The value of the lowest part of a field for each run of 16 weights, with other bits above it.
+template <class A, class T, const auto& Field>
+[[nodiscard]] BPW_INLINE simd::int16x<A> group_bits(const std::uint8_t* block) noexcept {
+    static constexpr auto plan = [] {
+        auto masked = part_plan::make(Field.low, sizeof(typename T::block),
+                                      value_of_run<std::remove_cvref_t<decltype(Field)>::count>);
+        masked.plan.mask = -1;
+        return masked;
+    }();
+    constexpr bool one_window = plan.window[0] == plan.window[3];
+    constexpr bool shift = plan.plan.shift != std::array<std::int32_t, 16>{};
+    return simd::gather_bits<one_window, shift, A>(block, plan.window, plan.plan);
 }
 
 // The values of a field that belong to each run of 16 weights.

@@ -6,6 +6,7 @@
 #include <bpw/formats/lattice.hpp>
 #include <bpw/formats/trellis.hpp>
 #include <bpw/kernels/unpack/numbers.hpp>
+#include <bpw/simd/floats.hpp>
 #include <bpw/simd/strided.hpp>
 
 BPW_NAMESPACE_BEGIN
@@ -95,27 +96,77 @@ template <class A, class T>
     return rule_of_scales_t<T>::apply(group_field<A, T, T::s>(block));
 }
 
-// What the values of a field of 4 bits mean as scales.
-template <class T>
-concept tabled_scales = vector_scales<T> && requires {
-    requires std::remove_cvref_t<decltype(T::s)>::width <= 4;
-};
-template <class T>
-inline constexpr std::array<float, 16> scale_levels = [] {
+// Numbers of at most 4 bits are looked up as floats, whatever the bits above them are: the table
+// repeats itself.
+template <const auto& Values, int Width>
+    requires(Width <= 4)
+inline constexpr std::array<float, 16> repeated_levels = [] {
     std::array<float, 16> out{};
-    for (std::uint32_t v = 0; v < 1u << std::remove_cvref_t<decltype(T::s)>::width; ++v) {
-        std::uint8_t bytes[sizeof(typename T::block)]{};
-        T::s.set(bytes, 0, 0, v);
-        out[v] = static_cast<float>(T::group_scale(block_ref<T>{bytes, nullptr}, 0));
-    }
+    for (std::size_t i = 0; i < 16; ++i) out[i] = Values[i % (std::size_t{1} << Width)];
     return out;
 }();
+
+// What the values of the parts of the field `s` mean as scales, when the parts have at most 4 bits
+// each and a scale is a sum of what its parts mean.
+template <class T>
+struct scale_parts {
+    static constexpr auto& field = T::s;
+    static constexpr int low_width = std::remove_cvref_t<decltype(T::s.low)>::width;
+    static constexpr int width = std::remove_cvref_t<decltype(T::s)>::width;
+
+    static constexpr float scale_of(std::uint32_t value) {
+        std::uint8_t bytes[sizeof(typename T::block)]{};
+        T::s.set(bytes, 0, 0, value);
+        return static_cast<float>(T::group_scale(block_ref<T>{bytes, nullptr}, 0));
+    }
+    static constexpr std::array<float, 16> low = [] {
+        std::array<float, 16> out{};
+        for (std::uint32_t v = 0; v < 1u << low_width && v < 16; ++v) out[v] = scale_of(v);
+        return out;
+    }();
+    static constexpr std::array<float, 16> high = [] {
+        std::array<float, 16> out{};
+        for (std::uint32_t v = 0; v < 1u << (width - low_width) && v < 16; ++v) {
+            out[v] = scale_of(v << low_width) - scale_of(0);
+        }
+        return out;
+    }();
+    static constexpr bool add_up = [] {
+        if (low_width > 4 || width - low_width > 4) return false;
+        for (std::uint32_t v = 0; v < 1u << width; ++v) {
+            if (scale_of(v) != low[v & ((1u << low_width) - 1)] + high[v >> low_width])
+                return false;
+        }
+        return true;
+    }();
+};
+template <class T>
+concept tabled_scales = vector_scales<T> && !scattered_scales<T> && scale_parts<T>::add_up;
+// Signed bytes, one for each run of 16 weights.
+template <class T>
+concept byte_scales = vector_scales<T> && std::is_base_of_v<signed_byte_scales, T> &&
+    (std::remove_cvref_t<decltype(T::s)>::count == 16);
+
 template <class A, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> group_scale_floats(const std::uint8_t* block) noexcept {
-    if constexpr (tabled_scales<T>)
-        return simd::lookup_floats<A>(scale_levels<T>, group_field<A, T, T::s>(block));
-    else
+    if constexpr (byte_scales<T>) {
+        static_assert(T::s.low.rule.bit(0, 15) == T::s.low.rule.bit(0, 0) + 8 * 15);
+        return simd::from_signed_bytes<A>(
+            reinterpret_cast<const std::int8_t*>(block + T::s.low.rule.bit(0, 0) / 8));
+    } else if constexpr (tabled_scales<T>) {
+        using parts = scale_parts<T>;
+        const auto low = simd::lookup_floats<A>(repeated_levels<parts::low, parts::low_width>,
+                                                group_bits<A, T, T::s>(block));
+        if constexpr (parts::width == parts::low_width) {
+            return low;
+        } else {
+            constexpr int width = parts::width - parts::low_width;
+            return low + simd::lookup_floats<A>(repeated_levels<parts::high, width>,
+                                                group_bits<A, T, upper_parts<T::s>>(block));
+        }
+    } else {
         return group_scales<A, T>(block).to_float();
+    }
 }
 
 // The scales of blocks and rows as vectors, for each run of 16 weights of the tile.
@@ -219,6 +270,62 @@ template <class A, class T>
         return scale;
 }
 
+// Fields of eight scales s and eight minima m as one of sixteen numbers s, m, s, m, ...
+template <class S, class M>
+struct alternating_rule {
+    S s;
+    M m;
+    [[nodiscard]] constexpr std::size_t bit(int k, int n) const noexcept {
+        return n % 2 == 0 ? s.bit(k, n / 2) : m.bit(k, n / 2);
+    }
+};
+template <int Width, class S, class M>
+[[nodiscard]] constexpr auto alternate(const part<Width, S>& s, const part<Width, M>& m) noexcept {
+    return part<Width, alternating_rule<S, M>>{{s.rule, m.rule}};
+}
+template <class T>
+inline constexpr auto alternating_field = values<16>(alternate(T::s.low, T::m.low),
+                                                     alternate(T::s.high.low, T::m.high.low));
+
+// Types with groups of 32, unsigned scales and minima in two parts each, and d in front of dmin.
+template <class T>
+concept alternating_scales =
+    traits<T>::rows == 1 && traits<T>::group_size == 32 &&
+    std::is_base_of_v<scale_and_min, T>&& std::is_base_of_v<half_block_scale, T>&& requires {
+    requires T::d.low.rule.byte + 2 == T::dmin.low.rule.byte;
+    requires T::s.count == 8 && T::m.count == 8;
+    alternating_field<T>;
+};
+
+inline constexpr std::array<int, 16> each_of_sixteen{0, 1, 2,  3,  4,  5,  6,  7,
+                                                     8, 9, 10, 11, 12, 13, 14, 15};
+
+template <class A>
+struct alternating_tile_scales {
+    simd::float16<A> scale;  // d s, dmin m, d s, dmin m, ...
+};
+template <class A, class T>
+[[nodiscard]] BPW_INLINE alternating_tile_scales<A> alternating_scales_of(
+    const tile_ref<T>& tile) noexcept {
+    const auto* const block = tile.block().bytes;
+    return {simd::repeated_halves<A>(block + T::d.low.rule.byte) *
+            numbers_of<A, alternating_field<T>, each_of_sixteen, sizeof(typename T::block)>(block)
+                .to_float()};
+}
+
+// What the shift bits add to the lanes of Unpack, and minus Bias, for each run of 16 weights.
+template <class Unpack, int Bias>
+inline constexpr std::array<float, 2> shift_levels{static_cast<float>(-Bias),
+                                                   static_cast<float>(Unpack::step - Bias)};
+template <class Unpack, int Bias, class A, class T>
+[[nodiscard]] BPW_INLINE simd::float16<A> lookup_shifts(const std::uint8_t* block) noexcept {
+    constexpr auto& table = repeated_levels<shift_levels<Unpack, Bias>, 1>;
+    if constexpr (scattered_scales<T>)
+        return simd::lookup_floats<A>(table, group_field<A, T, T::shift>(block));
+    else
+        return simd::lookup_floats<A>(table, group_bits<A, T, T::shift>(block));
+}
+
 // What is added to the weights of each run of 16; zero for types without offsets. The lanes of
 // Unpack may lack a `step` that shifted groups add.
 template <class Unpack, class A, class T>
@@ -228,8 +335,7 @@ template <class Unpack, class A, class T>
     using lanes = simd::float16<A>;
     const auto* const bytes = tile.block().bytes;
     if constexpr (requires { Unpack::step; }) {
-        const auto shift = group_field<A, T, T::shift>(bytes).to_float();
-        return scale * (shift * lanes::all(static_cast<float>(Unpack::step)));
+        return scale * lookup_shifts<Unpack, 0, A, T>(bytes);
     } else if constexpr (has_group_offset<T>) {
         // A minimum: -dmin m.
         const auto dmin = halves_of_blocks<A, T, T::dmin>(tile);
