@@ -66,6 +66,83 @@ void multiply_by_vector(const matrix_view<T>& w, std::size_t row, const float* x
     for (std::size_t k = 0; k < rows; ++k) y[k] = sums[k].sum();
 }
 
+// `Rows` rows of plain numbers from `row` on times one vector: their sums run side by side.
+template <std::size_t Rows, class A, class T>
+void multiply_plain_rows(const matrix_view<T>& w, std::size_t row, const float* x,
+                         float* y) noexcept {
+    using lanes = simd::float16<A>;
+    constexpr auto size = sizeof(typename T::block);
+    std::array<const std::uint8_t*, Rows> from;
+    std::array<lanes, Rows> sums;
+    for_each_index<Rows>([&](auto k) {
+        from[k] = w.block(row + k, 0).bytes;
+        sums[k] = lanes::zero();
+    });
+    std::size_t i = 0;
+    for (; i + 16 <= w.cols(); i += 16) {
+        const auto values = lanes::load(x + i);
+        for_each_index<Rows>([&](auto k) {
+            sums[k].add_product(load_plain<A>(static_cast<const T*>(nullptr), from[k] + i * size),
+                                values);
+        });
+    }
+    if (i < w.cols()) {
+        float values[16]{};
+        std::copy(x + i, x + w.cols(), values);
+        for_each_index<Rows>([&](auto k) {
+            float weights[16]{};
+            decode_run<A>(w, row + k, i, w.cols() - i, weights);
+            sums[k].add_product(lanes::load(weights), lanes::load(values));
+        });
+    }
+    for_each_index<Rows>([&](auto k) { y[k] = sums[k].sum(); });
+}
+
+// Sixteen interleaved rows of bf16 times one vector: lane k of the sixteen sums is row k.
+template <class A>
+void multiply_bf16_rows(const matrix_view<bf16_r16>& w, std::size_t row, const float* x,
+                        float* y) noexcept {
+    using ints = simd::int16x<A>;
+    std::array<simd::float16<A>, 16> sums;
+    sums.fill(simd::float16<A>::zero());
+    const auto add = [&](std::size_t block, auto pair) {
+        std::int32_t pairs[16];
+        std::memcpy(pairs, w.block(row, block).bytes, sizeof pairs);
+        const auto columns = ints::load(pairs);
+        const auto even = columns.template shifted_left<16>().as_float();
+        const auto odd = (columns & static_cast<std::int32_t>(0xffff0000u)).as_float();
+        sums[2 * pair].add_product(even, simd::float16<A>::all(x[2 * block]));
+        sums[2 * pair + 1].add_product(odd, simd::float16<A>::all(x[2 * block + 1]));
+    };
+    std::size_t block = 0;
+    for (; block + 8 <= w.blocks(); block += 8) {
+        for_each_index<8>([&](auto pair) { add(block + pair, pair); });
+    }
+    for_each_index<8>([&](auto pair) {
+        if (block + pair < w.blocks()) add(block + pair, pair);
+    });
+    for (std::size_t half = 8; half != 0; half /= 2) {
+        for (std::size_t l = 0; l < half; ++l) sums[l] = sums[l] + sums[l + half];
+    }
+    sums[0].store(y);
+}
+
+// `n` rows from `first` on, both multiples of the interleaved rows, times one vector.
+template <class A, class T>
+void multiply_run(const matrix_view<T>& w, std::size_t first, std::size_t n, const float* x,
+                  float* y) noexcept {
+    constexpr auto unit = std::size_t{traits<T>::rows};
+    std::size_t k = 0;
+    if constexpr (plain_floats<T>) {
+        for (; k + 4 <= n; k += 4) multiply_plain_rows<4, A>(w, first + k, x, y + k);
+        for (; k < n; ++k) multiply_plain_rows<1, A>(w, first + k, x, y + k);
+    } else if constexpr (std::is_same_v<T, bf16_r16>) {
+        for (; k < n; k += unit) multiply_bf16_rows<A>(w, first + k, x, y + k);
+    } else {
+        for (; k < n; k += unit) multiply_by_vector<A>(w, first + k, x, y + k);
+    }
+}
+
 // A tile of 32 rows, whose weights of a column stand together.
 template <std::size_t Tile>
 struct alignas(64) float_panel {
@@ -223,9 +300,7 @@ template <class T, class A = native_arch, executor Executor = const serial>
         constexpr auto unit = std::size_t{traits<T>::rows};
         detail::for_row_runs(w, detail::weights_per_task, unit, run,
                              [&](std::size_t first, std::size_t n) {
-                                 for (std::size_t row = first; row < first + n; row += unit) {
-                                     detail::multiply_by_vector<A>(w, row, x.data(), &y[row]);
-                                 }
+                                 detail::multiply_run<A>(w, first, n, x.data(), &y[first]);
                              });
     }
     return {};
