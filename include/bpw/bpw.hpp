@@ -12,6 +12,7 @@
 #include <bpw/formats/repack.hpp>
 #include <bpw/kernels/dequantize.hpp>
 #include <bpw/kernels/integer_product.hpp>
+#include <bpw/kernels/packed_vectors.hpp>
 #include <bpw/kernels/product.hpp>
 #include <bpw/kernels/runtime.hpp>
 #include <bpw/kernels/tiles.hpp>
