@@ -149,17 +149,12 @@ class line_search {
             scale = lanes::where_less(floats::zero(), offset, through, scale);
             offset = lanes::min(offset, floats::zero());
         }
-        const auto all = lanes::to_array(gains);
-        const auto scales = lanes::to_array(scale);
-        std::size_t best = lane_count;
-        for (std::size_t l = 0; l < lane_count; ++l) {
-            if (all[l] > gain && scales[l] > 0.0f) {
-                gain = all[l];
-                best = l;
-            }
-        }
-        if (best == lane_count) return;
-        fit.scale = scales[best];
+        // Lines that fall are of no use.
+        gains = lanes::where_less(floats::zero(), scale, gains, floats::zero());
+        const auto best = largest_lane(gains);
+        if (!(lanes::to_array(gains)[best] > gain)) return;
+        gain = lanes::to_array(gains)[best];
+        fit.scale = lanes::to_array(scale)[best];
         fit.offset = lanes::to_array(offset)[best];
         fit.spread = lanes::to_array(spread)[best];
         fit.mean_code = lanes::to_array(mean_code)[best];

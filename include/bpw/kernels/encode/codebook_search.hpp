@@ -29,8 +29,9 @@ class codebook_search {
     };
 
     /// The entry of the least cost; cost[level * length + place] must not be negative and has 32
-    /// numbers.
-    [[nodiscard]] static found nearest(const float* cost) noexcept {
+    /// numbers. Where it cannot be below `limit` the search may end with a larger cost than it has.
+    [[nodiscard]] static found nearest(
+        const float* cost, float limit = std::numeric_limits<float>::infinity()) noexcept {
         // Each place at its cheapest, if there is such an entry.
         std::size_t code = 0;
         std::size_t home = 0;
@@ -45,6 +46,7 @@ class codebook_search {
             sum += cost[best * length + k];
         }
         if (const auto index = rank[code]; index != none) return {sum, index};
+        if (sum > limit) return {std::numeric_limits<float>::max(), 0};
 
         const lanes::table32<native_arch> by_place(cost);
         std::array<std::array<float, 32>, inner_parts + 1> tables{};

@@ -245,6 +245,51 @@ class table32<A> {
 };
 #endif
 
+/// Of numbers n (integers in 0..511) in bins of 16: low[n / 16] if n < turn[n / 16], else
+/// high[n / 16]. `all` says the same for every n.
+template <class A>
+class two_levels_per_bin {
+  public:
+    two_levels_per_bin(const float* all, const float*, const float*, const float*) noexcept
+        : all_(all) {}
+    /// `x` holds n plus `integer_shift`.
+    [[nodiscard]] BPW_INLINE simd::float16<A> operator()(const simd::float16<A>& x) const noexcept {
+        return on::lookup<A>(all_, x, A{});
+    }
+
+  private:
+    const float* all_;
+};
+#if XSIMD_WITH_AVX512F
+template <class A>
+    requires(std::is_base_of_v<xsimd::avx512f, A>)
+class two_levels_per_bin<A> {
+  public:
+    two_levels_per_bin(const float*, const float* turn, const float* low,
+                       const float* high) noexcept {
+        const auto shift = _mm512_set1_ps(integer_shift);
+        turn_[0] = _mm512_add_ps(_mm512_loadu_ps(turn), shift);
+        turn_[1] = _mm512_add_ps(_mm512_loadu_ps(turn + lane_count), shift);
+        low_[0] = _mm512_loadu_ps(low);
+        low_[1] = _mm512_loadu_ps(low + lane_count);
+        high_[0] = _mm512_loadu_ps(high);
+        high_[1] = _mm512_loadu_ps(high + lane_count);
+    }
+    [[nodiscard]] BPW_INLINE simd::float16<A> operator()(const simd::float16<A>& x) const noexcept {
+        const __m512i bin =
+            _mm512_maskz_srli_epi32(simd::detail::every_lane, _mm512_castps_si512(x.v[0]), 4);
+        const auto below =
+            _mm512_cmp_ps_mask(x.v[0], _mm512_permutex2var_ps(turn_[0], bin, turn_[1]), _CMP_LT_OQ);
+        const __m512 low = _mm512_permutex2var_ps(low_[0], bin, low_[1]);
+        const __m512 high = _mm512_permutex2var_ps(high_[0], bin, high_[1]);
+        return {{_mm512_mask_blend_ps(below, high, low)}};
+    }
+
+  private:
+    __m512 turn_[2], low_[2], high_[2];
+};
+#endif
+
 /// Whether a < b in any lane.
 [[nodiscard]] BPW_INLINE bool any_less(const floats& a, const floats& b) noexcept {
     auto less = a.v[0] < b.v[0];
@@ -280,7 +325,41 @@ class table32<A> {
     return std::fma(a, b, -(c * d));
 }
 
-/// The lane with the smallest number, the first of equal ones.
+namespace lanes::on {
+
+template <class A>
+[[nodiscard]] BPW_INLINE std::size_t largest_lane(const simd::float16<A>& x,
+                                                  xsimd::generic) noexcept {
+    const auto all = to_array(x);
+    std::size_t best = 0;
+    for (std::size_t l = 1; l < lane_count; ++l) {
+        if (all[l] > all[best]) best = l;
+    }
+    return best;
+}
+#if XSIMD_WITH_AVX512F
+template <class A>
+[[nodiscard]] BPW_INLINE std::size_t largest_lane(const simd::float16<A>& x,
+                                                  xsimd::avx512f) noexcept {
+    const __m512 most = _mm512_set1_ps(_mm512_mask_reduce_max_ps(simd::detail::every_lane, x.v[0]));
+    const unsigned mask = _mm512_cmp_ps_mask(x.v[0], most, _CMP_EQ_OQ);
+    return static_cast<std::size_t>(std::countr_zero(mask | 1u << lane_count)) % lane_count;
+}
+#endif
+
+}  // namespace lanes::on
+
+/// The lane with the largest number, the first of equal ones. There is no NaN.
+[[nodiscard]] BPW_INLINE std::size_t largest_lane(const floats& x) noexcept {
+    return lanes::on::largest_lane<native_arch>(x, native_arch{});
+}
+
+/// The lane with the smallest number, the first of equal ones. There is no NaN.
+[[nodiscard]] BPW_INLINE std::size_t smallest_lane(const floats& x) noexcept {
+    return largest_lane(lanes::subtract(floats::zero(), x));
+}
+
+/// The same for numbers in memory.
 [[nodiscard]] inline std::size_t smallest_lane(const lane_array& x) noexcept {
     std::size_t best = 0;
     for (std::size_t l = 1; l < lane_count; ++l) {

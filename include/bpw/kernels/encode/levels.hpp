@@ -29,6 +29,12 @@ struct level_set {
     float raised = 0;
     // [2 y + 256] rounded down: levels are integers, so half integers separate them.
     std::array<float, 512> nearest{};
+    // The same in bins of 8 units, as far as no bin has more than two levels: `low` where 2 y + 256
+    // is less than `turn`, else `high`.
+    bool binned = true;
+    std::array<float, 32> turn{};
+    std::array<float, 32> low{};
+    std::array<float, 32> high{};
     // [level + 128]
     std::array<std::uint8_t, 256> code{};
 
@@ -57,6 +63,16 @@ struct level_set {
             // The half-open interval of width 1/2 from here on lies on one side of all midpoints.
             while (level + 1 != end && *level + level[1] <= twice) ++level;
             nearest[static_cast<std::size_t>(twice + 256)] = static_cast<float>(*level);
+        }
+        for (std::size_t bin = 0; bin < 32; ++bin) {
+            low[bin] = nearest[16 * bin];
+            high[bin] = nearest[16 * bin + 15];
+            std::size_t at = 0;
+            while (nearest[16 * bin + at] != high[bin]) ++at;
+            turn[bin] = static_cast<float>(16 * bin + at);
+            for (std::size_t i = 0; i < 16; ++i) {
+                binned = binned && nearest[16 * bin + i] == (i < at ? low[bin] : high[bin]);
+            }
         }
         for (std::size_t u = N; u-- > 0;) {
             code[static_cast<std::size_t>(level_of_code[u] + 128)] = static_cast<std::uint8_t>(u);

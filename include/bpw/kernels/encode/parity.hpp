@@ -77,7 +77,7 @@ class even_word_groups {
         std::array<std::array<std::uint8_t, 32>, 2> code;
         std::array<std::array<float, 32>, 2> cost;
         for (std::size_t odd = 0; odd < 2; ++odd) {
-            const nearest_level<false> nearest(half_[odd], one);
+            const nearest_level<level_kind::binned> nearest(half_[odd], one);
             for (std::size_t i = 0; i < 32; i += lane_count) {
                 const auto v = nearest(floats::load(x + i));
                 costs(floats::load(x + i), floats::load(w + i), one, v).store(cost[odd].data() + i);
@@ -129,8 +129,8 @@ class even_word_groups {
     // Of sixteen scales.
     [[nodiscard]] floats error(const float* x, const float* w,
                                const candidate_scales& c) const noexcept {
-        const nearest_level<false> even(half_[0], c);
-        const nearest_level<false> odd(half_[1], c);
+        const nearest_level<level_kind::binned> even(half_[0], c);
+        const nearest_level<level_kind::binned> odd(half_[1], c);
         auto total = floats::zero();
         for (std::size_t word = 0; word < 8; ++word) {
             auto sum = floats::zero();

@@ -24,45 +24,55 @@ struct candidate_scales {
         : scale(s), inverse(lanes::divide(floats::all(1.0f), s)), raised(up) {}
 };
 
+/// How the nearest level is found.
+enum class level_kind : std::uint8_t { uniform, binned, table };
+
 /// The nearest levels to x / scale.
-template <bool Uniform>
+template <level_kind Kind>
 class nearest_level {
   public:
     nearest_level(const level_set& levels, const candidate_scales& c) noexcept
-        : table_(levels.nearest.data() + 256) {
-        if constexpr (Uniform) {
+        : bins_(levels.nearest.data(), levels.turn.data(), levels.low.data(), levels.high.data()),
+          table_(levels.nearest.data()) {
+        if constexpr (Kind == level_kind::uniform) {
             inverse_ = c.inverse;
             lo_ = floats::all(levels.lo);
             hi_ = floats::all(levels.hi);
         } else {
             inverse_ = lanes::add(c.inverse, c.inverse);
-            // Rounding down is rounding of what lies 1/2 below.
-            offset_ = lanes::subtract(floats::all(-0.5f), lanes::add(c.raised, c.raised));
+            // The tables begin at -256; and rounding down is rounding of what lies 1/2 below.
+            offset_ = lanes::subtract(floats::all(255.5f), lanes::add(c.raised, c.raised));
             raised_ = c.raised;
-            lo_ = floats::all(-256.0f);
-            hi_ = floats::all(255.0f);
+            lo_ = floats::zero();
+            hi_ = floats::all(511.0f);
         }
     }
 
     [[nodiscard]] BPW_INLINE floats operator()(const floats& x) const noexcept {
-        if constexpr (Uniform) {
+        if constexpr (Kind == level_kind::uniform) {
             return lanes::round(lanes::clamp(x * inverse_, lo_, hi_));
         } else {
             const auto twice = lanes::clamp(lanes::fma(x, inverse_, offset_), lo_, hi_);
             const auto index = lanes::add(twice, floats::all(lanes::integer_shift));
-            return lanes::add(lanes::lookup_shifted(table_, index), raised_);
+            if constexpr (Kind == level_kind::binned)
+                return lanes::add(bins_(index), raised_);
+            else
+                return lanes::add(lanes::lookup_shifted(table_, index), raised_);
         }
     }
 
   private:
+    lanes::two_levels_per_bin<native_arch> bins_;
     const float* table_;
     floats inverse_, offset_, raised_, lo_, hi_;
 };
 
-/// Calls f(std::bool_constant) with whether rounding finds the levels.
+/// Calls f.template operator()<Kind>() for the way in which levels are found.
 template <class F>
 decltype(auto) with_kind(const level_set& levels, F f) {
-    return levels.uniform ? f(std::true_type{}) : f(std::false_type{});
+    if (levels.uniform) return f.template operator()<level_kind::uniform>();
+    if (levels.binned) return f.template operator()<level_kind::binned>();
+    return f.template operator()<level_kind::table>();
 }
 
 /// sum w x v and sum w v^2 for each of sixteen scales.
@@ -72,8 +82,8 @@ struct projections {
 
 [[nodiscard]] inline projections project(const level_set& levels, const float* x, const float* w,
                                          std::size_t n, const candidate_scales& c) noexcept {
-    return with_kind(levels, [&]<bool Uniform>(std::bool_constant<Uniform>) {
-        const nearest_level<Uniform> nearest(levels, c);
+    return with_kind(levels, [&]<level_kind Kind>() {
+        const nearest_level<Kind> nearest(levels, c);
         projections p{floats::zero(), floats::zero()};
         for (std::size_t i = 0; i < n; ++i) {
             const auto xi = floats::all(x[i]);
@@ -93,8 +103,8 @@ struct outcomes {
 
 [[nodiscard]] inline outcomes measure(const level_set& levels, const float* x, const float* w,
                                       std::size_t n, const candidate_scales& c) noexcept {
-    return with_kind(levels, [&]<bool Uniform>(std::bool_constant<Uniform>) {
-        const nearest_level<Uniform> nearest(levels, c);
+    return with_kind(levels, [&]<level_kind Kind>() {
+        const nearest_level<Kind> nearest(levels, c);
         outcomes o{floats::zero(), floats::zero(), floats::zero()};
         const auto minus = lanes::subtract(floats::zero(), c.scale);
         for (std::size_t i = 0; i < n; ++i) {
@@ -191,42 +201,51 @@ class scale_search {
         if (!(most > 0.0f)) return fits;
         const float reach = most / levels_.magnitude;
         for (int sign = 0; sign < signs_; ++sign) {
-            scale_fit fit;
+            best_fits best;
             for (const auto& ratio : grid_) {
                 const auto scale = ratio * floats::all(sign == 0 ? reach : -reach);
-                try_scales(x, w, n, scale, 0.0f, fit);
-                if (levels_.raised != 0.0f) try_scales(x, w, n, scale, levels_.raised, fit);
+                best.add(levels_, x, w, n, scale, 0.0f);
+                if (levels_.raised != 0.0f) best.add(levels_, x, w, n, scale, levels_.raised);
             }
+            scale_fit fit = best.best();
             if (sign == 0 || fit.gain > fits.best.gain) std::swap(fit, fits.best);
             if (sign != 0) fits.other = fit;
         }
-        refine(x, w, n, fits.best);
+        if (fits.best.scale != 0.0f) {
+            best_fits best;
+            best.add(levels_, x, w, n, fine_ * floats::all(fits.best.scale), fits.best.raised);
+            if (const auto finer = best.best(); finer.gain > fits.best.gain) fits.best = finer;
+        }
         return fits;
     }
 
   private:
-    void refine(const float* x, const float* w, std::size_t n, scale_fit& fit) const {
-        if (fit.scale == 0.0f) return;
-        const auto scale = fine_ * floats::all(fit.scale);
-        try_scales(x, w, n, scale, fit.raised, fit);
-    }
+    // The best of what was tried in every lane.
+    class best_fits {
+      public:
+        BPW_INLINE void add(const level_set& levels, const float* x, const float* w, std::size_t n,
+                            const floats& scale, float raised) noexcept {
+            const auto p = project(levels, x, w, n, {scale, floats::all(raised)});
+            // Where all levels are zero the gain is 0 / tiny.
+            const auto fitted = lanes::divide(p.along, lanes::max(p.norm, floats::all(0x1p-100f)));
+            const auto gain = p.along * fitted;
+            scale_ = lanes::where_less(gain_, gain, fitted, scale_);
+            norm_ = lanes::where_less(gain_, gain, p.norm, norm_);
+            raised_ = lanes::where_less(gain_, gain, floats::all(raised), raised_);
+            gain_ = lanes::max(gain_, gain);
+        }
+        [[nodiscard]] scale_fit best() const noexcept {
+            const auto l = largest_lane(gain_);
+            return {lanes::to_array(scale_)[l], lanes::to_array(norm_)[l],
+                    lanes::to_array(gain_)[l], lanes::to_array(raised_)[l]};
+        }
 
-    void try_scales(const float* x, const float* w, std::size_t n, const floats& scale,
-                    float raised, scale_fit& fit) const {
-        const auto p = project(levels_, x, w, n, {scale, floats::all(raised)});
-        // Where all levels are zero the gain is 0 / tiny.
-        const auto tiny = floats::all(0x1p-100f);
-        const auto fitted = lanes::divide(p.along, lanes::max(p.norm, tiny));
-        const auto gains = lanes::to_array(p.along * fitted);
-        std::size_t best = 0;
-        for (std::size_t l = 1; l < lane_count; ++l) {
-            if (gains[l] > gains[best]) best = l;
-        }
-        if (gains[best] > fit.gain) {
-            fit = {lanes::to_array(fitted)[best], lanes::to_array(p.norm)[best], gains[best],
-                   raised};
-        }
-    }
+      private:
+        floats gain_ = floats::zero();
+        floats scale_ = floats::zero();
+        floats norm_ = floats::zero();
+        floats raised_ = floats::zero();
+    };
 
     const level_set& levels_;
     int signs_;

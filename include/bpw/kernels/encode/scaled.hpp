@@ -66,10 +66,9 @@ class level_groups {
         for (std::size_t l = 0; l < lane_count; ++l) scale[l] = usable_scale(tried[l].scale * d);
         const auto found = measure(levels_, x, w, rule_.group,
                                    {floats::load(scale.data()), floats::load(raised.data())});
-        const auto errors = lanes::to_array(found.error);
-        const auto best = smallest_lane(errors);
+        const auto best = smallest_lane(found.error);
         auto& c = tried[best];
-        c.error = errors[best];
+        c.error = lanes::to_array(found.error)[best];
         c.along = lanes::to_array(found.along)[best];
         c.norm = lanes::to_array(found.norm)[best];
         return c;
@@ -79,9 +78,9 @@ class level_groups {
     template <class F>
     void for_levels(const float* x, const choice& c, float d, F f) const {
         const auto raised = floats::all(c.shifted ? levels_.raised : 0.0f);
-        with_kind(levels_, [&]<bool Uniform>(std::bool_constant<Uniform>) {
-            const nearest_level<Uniform> nearest(levels_,
-                                                 {floats::all(usable_scale(c.scale * d)), raised});
+        with_kind(levels_, [&]<level_kind Kind>() {
+            const nearest_level<Kind> nearest(levels_,
+                                              {floats::all(usable_scale(c.scale * d)), raised});
             for (std::size_t i = 0; i < rule_.group; i += lane_count) {
                 const auto found =
                     lanes::to_array(lanes::subtract(nearest(floats::load(x + i)), raised));

@@ -23,7 +23,7 @@ concept shifted_lattice_type = requires {
 template <class T>
 class shifted_lattice_groups {
   public:
-    static constexpr int passes = 4;
+    static constexpr int passes = 2;
     using codebook = lattice::iq1;
     using choice = vector_choice;
     static constexpr auto group = std::size_t{traits<T>::group_size};
@@ -37,7 +37,7 @@ class shifted_lattice_groups {
 
     [[nodiscard]] scale_fits fit(const float* x, const float* w) const {
         const float first = search_(x, w, group).best.scale;
-        constexpr std::array ratios{0.85f, 0.94f, 1.03f, 1.14f};
+        constexpr std::array ratios{0.93f, 1.06f};
         return {fit_scale(first, ratios, [&](float scale) { return with_scale(x, w, scale); }), {}};
     }
 
@@ -77,7 +77,11 @@ class shifted_lattice_groups {
                 }
                 for (std::size_t o = 0; o < 2; ++o) {
                     std::fill_n(cost[o][3], 8, 0.0f);
-                    best[lowered][at / 8 + o] = codebook_search<codebook>::nearest(&cost[o][0][0]);
+                    // Alone with its shift an octet need not be searched when the other is better.
+                    const bool alone = per_shift == 1 && lowered == 1;
+                    best[lowered][at / 8 + o] = codebook_search<codebook>::nearest(
+                        &cost[o][0][0],
+                        alone ? best[0][at / 8 + o].cost : std::numeric_limits<float>::infinity());
                 }
             }
         }

@@ -31,7 +31,7 @@ class trellis_groups {
 
     // A search takes long, so that a scale is fitted with few of them; but where runs are dense,
     // every scale is another codebook to choose from.
-    static constexpr int passes = 2;
+    static constexpr int passes = 1;
     static constexpr auto ratios = [] {
         if constexpr (has_halves)
             return std::array{0.86f, 0.93f, 1.0f, 1.07f, 1.14f, 1.22f, 1.31f};

@@ -166,9 +166,11 @@ class two_stage {
                 along = fused(c.scale, c.along, along);
                 norm = fused(c.scale * c.scale, c.norm, norm);
             }
-            if (!(norm > 0.0f)) break;
+            if (!(norm > 0.0f)) return;
             wanted = along / norm;
         }
+        // Whatever was chosen last, this is the D that suits it best.
+        stored_ = store_scale(rule_.storage, wanted, run.exponent, rule_.unit);
     }
 
     [[nodiscard]] const stored_scale& stored() const noexcept { return stored_; }
