@@ -19,6 +19,7 @@
 #include <bpw/kernels/product.hpp>
 #include <bpw/kernels/row_group.hpp>
 #include <bpw/kernels/unpack/lanes.hpp>
+#include <bpw/simd/prefetch.hpp>
 
 #include <utility>
 
@@ -132,6 +133,7 @@ template <class A, class T>
     const auto* from = x.tiles();
     std::size_t block = 0;
     for (; block + full <= w.blocks(); block += full) {
+        simd::prefetch_ahead<full * sizeof(typename T::block)>(w.block(row, block).bytes);
         multiply_tile<unpack<T>>(tile_ref<T>{w, row, block, full}, *from++, sums);
     }
     if constexpr (full != 1) {
@@ -153,6 +155,7 @@ void multiply_row_group(const matrix_view<T>& w, std::size_t row, const activati
     const auto* from = x.tiles();
     std::size_t block = 0;
     for (; block + full <= w.blocks(); block += full) {
+        simd::prefetch_ahead<full * sizeof(typename T::block)>(w.block(row, block).bytes);
         multiply_row_tile<A>(tile_ref<T>{w, row, block, full}, *from++, sums);
     }
     sums.template total<rows>(y);

@@ -1,0 +1,30 @@
+// Reading ahead of the kernels.
+#pragma once
+
+#include <bpw/core/config.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+BPW_NAMESPACE_BEGIN
+
+namespace simd {
+
+/// How far ahead of a kernel that streams through weights memory is read: about a page, where the
+/// processor's own reading ahead stops.
+inline constexpr std::size_t prefetch_distance = 4096;
+
+/// Asks for the `Bytes` bytes that lie prefetch_distance behind p. They need not exist.
+template <std::size_t Bytes>
+BPW_INLINE void prefetch_ahead([[maybe_unused]] const void* p) noexcept {
+#if defined(__GNUC__) || defined(__clang__)
+    const auto from = reinterpret_cast<std::uintptr_t>(p) + prefetch_distance;
+    for (std::size_t at = 0; at < Bytes; at += 64) {
+        __builtin_prefetch(reinterpret_cast<const void*>(from + at));
+    }
+#endif
+}
+
+}  // namespace simd
+
+BPW_NAMESPACE_END
