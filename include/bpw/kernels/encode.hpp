@@ -8,6 +8,7 @@
 #include <bpw/core/matrix.hpp>
 #include <bpw/formats/repack.hpp>
 #include <bpw/kernels/encode/affine.hpp>
+#include <bpw/kernels/encode/byte_codes.hpp>
 #include <bpw/kernels/encode/lattice.hpp>
 #include <bpw/kernels/encode/options.hpp>
 #include <bpw/kernels/encode/pairs.hpp>

@@ -204,7 +204,27 @@ template <class A>
 }
 #endif
 
+template <class A>
+BPW_INLINE void to_bytes(const simd::float16<A>& x, std::int8_t* p, xsimd::generic) noexcept {
+    float in[lane_count];
+    x.store(in);
+    for (std::size_t l = 0; l < lane_count; ++l) p[l] = static_cast<std::int8_t>(in[l]);
+}
+#if XSIMD_WITH_AVX512F
+template <class A>
+BPW_INLINE void to_bytes(const simd::float16<A>& x, std::int8_t* p, xsimd::avx512f) noexcept {
+    constexpr auto every = simd::detail::every_lane;
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm512_maskz_cvtepi32_epi8(every, _mm512_maskz_cvtps_epi32(every, x.v[0])));
+}
+#endif
+
 }  // namespace on
+
+/// Stores sixteen integers in -128..127 as bytes.
+BPW_INLINE void to_bytes(const floats& x, std::int8_t* p) noexcept {
+    on::to_bytes<native_arch>(x, p, native_arch{});
+}
 
 /// Sixteen signed bytes as floats.
 [[nodiscard]] BPW_INLINE floats from_bytes(const std::int8_t* p) noexcept {
@@ -245,12 +265,12 @@ class table32<A> {
 };
 #endif
 
-/// Of numbers n (integers in 0..511) in bins of 16: low[n / 16] if n < turn[n / 16], else
-/// high[n / 16]. `all` says the same for every n.
+/// Of integers n in 32 bins of 2^shift: low[bin] if n < turn[bin], else high[bin]. `all` says the
+/// same for every n.
 template <class A>
 class two_levels_per_bin {
   public:
-    two_levels_per_bin(const float* all, const float*, const float*, const float*) noexcept
+    two_levels_per_bin(const float* all, int, const float*, const float*, const float*) noexcept
         : all_(all) {}
     /// `x` holds n plus `integer_shift`.
     [[nodiscard]] BPW_INLINE simd::float16<A> operator()(const simd::float16<A>& x) const noexcept {
@@ -265,19 +285,19 @@ template <class A>
     requires(std::is_base_of_v<xsimd::avx512f, A>)
 class two_levels_per_bin<A> {
   public:
-    two_levels_per_bin(const float*, const float* turn, const float* low,
-                       const float* high) noexcept {
-        const auto shift = _mm512_set1_ps(integer_shift);
-        turn_[0] = _mm512_add_ps(_mm512_loadu_ps(turn), shift);
-        turn_[1] = _mm512_add_ps(_mm512_loadu_ps(turn + lane_count), shift);
-        low_[0] = _mm512_loadu_ps(low);
-        low_[1] = _mm512_loadu_ps(low + lane_count);
-        high_[0] = _mm512_loadu_ps(high);
-        high_[1] = _mm512_loadu_ps(high + lane_count);
+    two_levels_per_bin(const float*, int shift, const float* turn, const float* low,
+                       const float* high) noexcept
+        : shift_(_mm512_set1_epi32(shift)) {
+        const auto integer = _mm512_set1_ps(integer_shift);
+        for (std::size_t half = 0; half < 2; ++half) {
+            turn_[half] = _mm512_add_ps(_mm512_loadu_ps(turn + lane_count * half), integer);
+            low_[half] = _mm512_loadu_ps(low + lane_count * half);
+            high_[half] = _mm512_loadu_ps(high + lane_count * half);
+        }
     }
     [[nodiscard]] BPW_INLINE simd::float16<A> operator()(const simd::float16<A>& x) const noexcept {
         const __m512i bin =
-            _mm512_maskz_srli_epi32(simd::detail::every_lane, _mm512_castps_si512(x.v[0]), 4);
+            _mm512_maskz_srlv_epi32(simd::detail::every_lane, _mm512_castps_si512(x.v[0]), shift_);
         const auto below =
             _mm512_cmp_ps_mask(x.v[0], _mm512_permutex2var_ps(turn_[0], bin, turn_[1]), _CMP_LT_OQ);
         const __m512 low = _mm512_permutex2var_ps(low_[0], bin, low_[1]);
@@ -286,6 +306,7 @@ class two_levels_per_bin<A> {
     }
 
   private:
+    __m512i shift_;
     __m512 turn_[2], low_[2], high_[2];
 };
 #endif

@@ -29,9 +29,11 @@ struct level_set {
     float raised = 0;
     // [2 y + 256] rounded down: levels are integers, so half integers separate them.
     std::array<float, 512> nearest{};
-    // The same in bins of 8 units, as far as no bin has more than two levels: `low` where 2 y + 256
-    // is less than `turn`, else `high`.
+    // The same in 32 bins of 2^bin_shift half units from bin_base on, if no bin has more than two
+    // levels: `low` where 2 y - bin_base is less than `turn`, else `high`.
     bool binned = true;
+    int bin_shift = 4;
+    int bin_base = -256;
     std::array<float, 32> turn{};
     std::array<float, 32> low{};
     std::array<float, 32> high{};
@@ -40,6 +42,10 @@ struct level_set {
 
     level_set() = default;
 
+    /// The nearest level to y at [2 y - bin_base] rounded down.
+    [[nodiscard]] const float* all_levels() const noexcept {
+        return nearest.data() + (256 + bin_base);
+    }
     [[nodiscard]] std::uint8_t code_of(int level) const noexcept {
         return code[static_cast<std::size_t>(level + 128)];
     }
@@ -64,14 +70,20 @@ struct level_set {
             while (level + 1 != end && *level + level[1] <= twice) ++level;
             nearest[static_cast<std::size_t>(twice + 256)] = static_cast<float>(*level);
         }
+        // Room for the raised table too.
+        while (bin_shift > 1 && 2 * magnitude + 16 < static_cast<float>(-bin_base / 2)) {
+            --bin_shift;
+            bin_base /= 2;
+        }
+        const auto width = std::size_t{1} << bin_shift;
         for (std::size_t bin = 0; bin < 32; ++bin) {
-            low[bin] = nearest[16 * bin];
-            high[bin] = nearest[16 * bin + 15];
-            std::size_t at = 0;
-            while (nearest[16 * bin + at] != high[bin]) ++at;
-            turn[bin] = static_cast<float>(16 * bin + at);
-            for (std::size_t i = 0; i < 16; ++i) {
-                binned = binned && nearest[16 * bin + i] == (i < at ? low[bin] : high[bin]);
+            const float* const in = all_levels() + width * bin;
+            low[bin] = in[0];
+            high[bin] = in[width - 1];
+            const auto at = static_cast<std::size_t>(std::find(in, in + width, high[bin]) - in);
+            turn[bin] = static_cast<float>(width * bin + at);
+            for (std::size_t i = 0; i < width; ++i) {
+                binned = binned && in[i] == (i < at ? low[bin] : high[bin]);
             }
         }
         for (std::size_t u = N; u-- > 0;) {

@@ -2,36 +2,71 @@
 #pragma once
 
 #include <bpw/formats/scalar.hpp>
+#include <bpw/kernels/encode/lanes.hpp>
 #include <bpw/kernels/encode/options.hpp>
 #include <bpw/kernels/encode/row_sink.hpp>
 #include <bpw/kernels/encode/small_floats.hpp>
 
-#include <concepts>
+#include <cstring>
 
 BPW_NAMESPACE_BEGIN
 
 namespace detail {
 
+// A finite number's bits in the type. What lies beyond its range becomes its largest number: an
+// infinite weight would poison every product.
 template <class T>
 struct plain_bits;
 template <>
 struct plain_bits<f32> {
-    static constexpr std::uint32_t of(float x) noexcept { return std::bit_cast<std::uint32_t>(x); }
+    using word = std::uint32_t;
+    static constexpr word of(float x) noexcept { return std::bit_cast<word>(x); }
 };
 template <>
 struct plain_bits<f16> {
-    // Infinite would be what IEEE says of large numbers, but it poisons every product.
-    static constexpr std::uint32_t of(float x) noexcept { return float_to_finite_half(x); }
+    using word = std::uint16_t;
+    static constexpr word of(float x) noexcept {
+        return static_cast<word>(float_to_finite_half(x));
+    }
 };
 template <>
 struct plain_bits<bf16> {
-    static constexpr std::uint32_t of(float x) noexcept {
-        const auto bits = float_to_bf16(x);
-        return (bits & 0x7fffu) == 0x7f80u ? bits - 1u : bits;
+    using word = std::uint16_t;
+    static constexpr word of(float x) noexcept {
+        const auto bits = std::bit_cast<std::uint32_t>(x);
+        const std::uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+        return static_cast<word>(rounded - ((rounded & 0x7fffu) == 0x7f80u ? 1u : 0u));
     }
 };
 template <>
 struct plain_bits<bf16_r16> : plain_bits<bf16> {};
+
+// n numbers one after the other.
+template <class T>
+void store_plain(const float* x, std::size_t n, std::uint8_t* to) noexcept {
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto bits = plain_bits<T>::of(x[i]);
+        std::memcpy(to + i * sizeof bits, &bits, sizeof bits);
+    }
+}
+#if XSIMD_WITH_AVX512F
+template <>
+inline void store_plain<f16>(const float* x, std::size_t n, std::uint8_t* to) noexcept {
+    const auto most = floats::all(65504.0f);
+    const auto least = floats::all(-65504.0f);
+    std::size_t i = 0;
+    for (; i + lane_count <= n; i += lane_count) {
+        const auto v = lanes::clamp(floats::load(x + i), least, most);
+        _mm256_storeu_si256(
+            reinterpret_cast<__m256i*>(to + 2 * i),
+            _mm512_maskz_cvtps_ph(simd::detail::every_lane, v.v[0], _MM_FROUND_TO_NEAREST_INT));
+    }
+    for (; i < n; ++i) {
+        const auto bits = plain_bits<f16>::of(x[i]);
+        std::memcpy(to + 2 * i, &bits, 2);
+    }
+}
+#endif
 
 template <class T>
     requires requires { plain_bits<T>::of(0.0f); }
@@ -40,8 +75,14 @@ struct row_encoder<T> {
 
     void operator()(const float* x, const float*, const row_sink<T>& out) const {
         constexpr auto per_block = std::size_t{traits<T>::block_size};
-        for (std::size_t c = 0; c < cols_; ++c) {
-            out.set(c / per_block, T::x, static_cast<int>(c % per_block), plain_bits<T>::of(x[c]));
+        if constexpr (traits<T>::rows == 1) {
+            store_plain<T>(x, cols_, out.block(0));
+        } else {
+            for (std::size_t b = 0; b < cols_ / per_block; ++b) {
+                for (std::size_t i = 0; i < per_block; ++i) {
+                    out.set(b, T::x, static_cast<int>(i), plain_bits<T>::of(x[b * per_block + i]));
+                }
+            }
         }
     }
 

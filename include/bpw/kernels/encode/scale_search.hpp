@@ -32,19 +32,21 @@ template <level_kind Kind>
 class nearest_level {
   public:
     nearest_level(const level_set& levels, const candidate_scales& c) noexcept
-        : bins_(levels.nearest.data(), levels.turn.data(), levels.low.data(), levels.high.data()),
-          table_(levels.nearest.data()) {
+        : bins_(levels.all_levels(), levels.bin_shift, levels.turn.data(), levels.low.data(),
+                levels.high.data()),
+          table_(levels.all_levels()) {
         if constexpr (Kind == level_kind::uniform) {
             inverse_ = c.inverse;
             lo_ = floats::all(levels.lo);
             hi_ = floats::all(levels.hi);
         } else {
             inverse_ = lanes::add(c.inverse, c.inverse);
-            // The tables begin at -256; and rounding down is rounding of what lies 1/2 below.
-            offset_ = lanes::subtract(floats::all(255.5f), lanes::add(c.raised, c.raised));
+            // Rounding down is rounding of what lies 1/2 below.
+            offset_ = lanes::subtract(floats::all(-0.5f - static_cast<float>(levels.bin_base)),
+                                      lanes::add(c.raised, c.raised));
             raised_ = c.raised;
             lo_ = floats::zero();
-            hi_ = floats::all(511.0f);
+            hi_ = floats::all(static_cast<float>((32 << levels.bin_shift) - 1));
         }
     }
 
@@ -200,6 +202,10 @@ class scale_search {
         const float most = largest_magnitude(x, n);
         if (!(most > 0.0f)) return fits;
         const float reach = most / levels_.magnitude;
+        if (levels_.count == 2 && levels_.symmetric) {
+            fits.best = signs_only(x, w, n);
+            return fits;
+        }
         for (int sign = 0; sign < signs_; ++sign) {
             best_fits best;
             for (const auto& ratio : grid_) {
@@ -220,6 +226,20 @@ class scale_search {
     }
 
   private:
+    // With one magnitude the best scale is the mean of magnitudes.
+    [[nodiscard]] scale_fit signs_only(const float* x, const float* w, std::size_t n) const {
+        auto sum = floats::zero();
+        auto weight = floats::zero();
+        for (std::size_t i = 0; i < n; i += lane_count) {
+            const auto ws = floats::load(w + i);
+            sum = lanes::fma(ws, lanes::abs(floats::load(x + i)), sum);
+            weight = lanes::add(weight, ws);
+        }
+        const float along = levels_.magnitude * sum.sum();
+        const float norm = levels_.magnitude * levels_.magnitude * weight.sum();
+        return {along / norm, norm, along * (along / norm), 0.0f};
+    }
+
     // The best of what was tried in every lane.
     class best_fits {
       public:

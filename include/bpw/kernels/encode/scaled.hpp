@@ -32,7 +32,12 @@ class level_groups {
     [[nodiscard]] const level_set& levels() const noexcept { return levels_; }
 
     [[nodiscard]] scale_fits fit(const float* x, const float* w) const {
-        return search_(x, w, rule_.group);
+        if (rule_.storage != float_storage::none) return search_(x, w, rule_.group);
+        // Scales that are powers of two, or nearly so: the sixteen around the one that reaches the
+        // largest weight are enough.
+        scale_fits fits;
+        fits.best.scale = largest_magnitude(x, rule_.group) / levels_.magnitude;
+        return fits;
     }
 
     // Sixteen scales at once: those next to the fitted ones, of either sign, with either table.
@@ -110,7 +115,7 @@ concept scaled_levels = quant_format<T> && !requires {
 };
 
 template <class T>
-    requires scaled_levels<T>
+    requires(scaled_levels<T> && (has_scale_field<T> || T::q.width < 8))
 struct row_encoder<T> {
     row_encoder(std::size_t cols, const encode_options& options)
         : cols_(cols),
@@ -130,23 +135,6 @@ struct row_encoder<T> {
     }
 
   private:
-    // Sums that types for activations keep beside the weights.
-    void write_sums(std::size_t b, const row_sink<T>& out) {
-        if constexpr (requires { T::sums; }) {
-            const auto block = out.read(b);
-            int total = 0;
-            for (int g = 0; g < T::sums.count; ++g) {
-                int sum = 0;
-                for (int i = 0; i < 16; ++i) sum += T::lane(block, 16 * g + i);
-                out.set(b, T::sums, g, static_cast<std::uint32_t>(sum));
-                total += sum;
-            }
-            const float weight = T::block_scale(block) * static_cast<float>(total);
-            if constexpr (requires { T::sum; })
-                out.set(b, T::sum, 0, std::bit_cast<std::uint32_t>(weight));
-        }
-    }
-
     void write(const weighted_run& run, std::size_t first, const row_sink<T>& out) {
         constexpr auto block = std::size_t{traits<T>::block_size};
         const auto& stored = search_.stored();
@@ -164,31 +152,27 @@ struct row_encoder<T> {
                     out.set(first + g / per_block, T::shift, n, chosen[g].shifted ? 1 : 0);
             }
         }
+        // First all codes, then all bits: the latter is a loop without anything else in it.
+        codes_.resize(run.n);
         const auto& groups = search_.groups();
         const auto group = search_.group_size();
-        std::int64_t sum = 0;
         for (std::size_t g = 0; g < chosen.size(); ++g) {
             groups.for_levels(run.x + g * group, chosen[g], stored.value,
-                              [&](std::size_t k, int level) {
-                                  const auto i = g * group + k;
-                                  out.set(first + i / block, T::q, static_cast<int>(i % block),
-                                          groups.levels().code_of(level));
-                                  sum += level;
+                              [&](std::size_t i, int level) {
+                                  codes_[g * group + i] = groups.levels().code_of(level);
                               });
         }
-        if constexpr (requires { T::complete_header(nullptr, 0); }) {
-            T::complete_header(out.header(), sum);
+        for (std::size_t b = 0; b < run.n / block; ++b) {
+            for (std::size_t i = 0; i < block; ++i) {
+                out.set(first + b, T::q, static_cast<int>(i), codes_[b * block + i]);
+            }
         }
-        if constexpr (std::is_same_v<T, q8_1>) {
-            const float weight = T::block_scale(out.read(first)) * static_cast<float>(sum);
-            out.set(first, T::s, 0, float_to_finite_half(weight));
-        }
-        for (std::size_t b = first; b < first + run.n / block; ++b) write_sums(b, out);
     }
 
     std::size_t cols_;
     weighted_row row_;
     two_stage<level_groups> search_;
+    std::vector<std::uint8_t> codes_;
 };
 
 }  // namespace detail
