@@ -44,11 +44,19 @@ concept polynomial_codes = requires {
     typename unpack<T>::planes::order;
 };
 
+// Types whose zeros have a sign, which integers lack: magnitudes with a plane of signs, a bit for
+// each group of 32.
+template <class T>
+concept signed_zeros = has_value<T> && requires {
+    requires std::is_same_v<std::remove_cvref_t<decltype(T::signs)>,
+                            field<256, part<1, plane<1, 32>>>>;
+};
+
 // Full tiles of these types are decoded in vectors; all others, and tiles at the end of a row, by
 // decode_block.
 template <class T>
 concept vector_decoded = has_integer_lanes<T> && traits<T>::rows == 1 &&
-                         (!has_value<T> || polynomial_codes<T>)&&!requires {
+                         (!has_value<T> || polynomial_codes<T> || signed_zeros<T>)&&!requires {
     unpack<T>::is_scalar;
 };
 
@@ -78,6 +86,14 @@ class tile_values {
         if constexpr (!natural) {
             simd::permute256<lane_of_weight<typename unpacked::order>, A>(unpacked_bytes, bytes_);
         }
+        if constexpr (signed_zeros<T>) {
+            const auto* const bits = tile.block().bytes + T::signs.low.rule.byte;
+            for_each_index<4>([&](auto step) {
+                constexpr int group = 2 * static_cast<int>(step);
+                simd::halves<1, group, group + 1, 7, A>(bits).store(
+                    reinterpret_cast<std::uint8_t*>(signs_ + 64 * step));
+            });
+        }
         if constexpr (requires { unpacked::step; }) {
             (group_field<A, T, T::shift>(tile.block().bytes).to_float() *
              lanes::all(static_cast<float>(unpacked::step)))
@@ -102,12 +118,16 @@ class tile_values {
             x = sum;
         }
         if constexpr (requires { unpacked::step; }) x = x + lanes::all(shift_[Run]);
+        if constexpr (signed_zeros<T>) {
+            x = x.with_signs_of(simd::from_signed_bytes<A>(signs_ + 16 * Run));
+        }
         return x;
     }
 
   private:
     alignas(64) std::uint8_t bytes_[tile_weights];
     alignas(64) float shift_[16];
+    alignas(64) std::int8_t signs_[signed_zeros<T> ? tile_weights : 1];
 };
 
 template <class A, class T>

@@ -193,6 +193,13 @@ struct float16 {
         return make([&](std::size_t i) { return a.v[i] * b.v[i]; });
     }
 
+    /// Every lane with the sign of that of `other`.
+    [[nodiscard]] BPW_INLINE float16 with_signs_of(const float16& other) const noexcept {
+        float16 out;
+        for (std::size_t i = 0; i < v.size(); ++i) out.v[i] = xsimd::copysign(v[i], other.v[i]);
+        return out;
+    }
+
     /// The greatest magnitude in a and b as the bits of a float: more than those of any number
     /// where one is infinite or NaN.
     [[nodiscard]] BPW_INLINE friend std::int32_t greatest_magnitude(const float16& a,
