@@ -56,9 +56,8 @@ template <std::size_t Rows, class A>
     } else {
         const __m512i index = _mm512_loadu_si512(repeated_quads<Rows>.data());
         if constexpr (Rows == 8) {
-            long long two = 0;
-            std::memcpy(&two, p, 8);
-            return {{_mm512_shuffle_epi8(_mm512_set1_epi64(two), index)}};
+            const __m128i two = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+            return {{_mm512_shuffle_epi8(_mm512_maskz_broadcastq_epi64(every_pair, two), index)}};
         } else {
             const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
             return {{_mm512_shuffle_epi8(_mm512_maskz_broadcast_i32x4(every_lane, four), index)}};
