@@ -362,7 +362,17 @@ template <class A>
 template <class A>
 [[nodiscard]] BPW_INLINE std::size_t largest_lane(const simd::float16<A>& x,
                                                   xsimd::avx512f) noexcept {
-    const __m512 most = _mm512_set1_ps(_mm512_mask_reduce_max_ps(simd::detail::every_lane, x.v[0]));
+    // Not _mm512_mask_reduce_max_ps, which GCC 12 warns of.
+    const auto half = [bits = _mm512_castps_si512(x.v[0])](auto i) {
+        return _mm256_castsi256_ps(
+            _mm512_maskz_extracti64x4_epi64(simd::detail::every_pair, bits, i()));
+    };
+    const __m256 eight = _mm256_max_ps(half(std::integral_constant<int, 0>{}),
+                                       half(std::integral_constant<int, 1>{}));
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    four = _mm_max_ss(four, _mm_shuffle_ps(four, four, 1));
+    const __m512 most = _mm512_set1_ps(_mm_cvtss_f32(four));
     const unsigned mask = _mm512_cmp_ps_mask(x.v[0], most, _CMP_EQ_OQ);
     return static_cast<std::size_t>(std::countr_zero(mask | 1u << lane_count)) % lane_count;
 }
