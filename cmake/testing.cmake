@@ -59,18 +59,23 @@ function(bpw_add_test_main level)
     endif()
 endfunction()
 
-# bpw_add_test(<name> [LEVELS] SOURCES <source>...)
+# bpw_add_test(<name> [LEVELS [EXCEPT <level>...]] SOURCES <source>...)
 #
 # With LEVELS one executable <name>.<level> for every instruction-set level of this build, without
 # it the single executable <name> for the highest one.
 function(bpw_add_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "LEVELS" "" "SOURCES")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "LEVELS" "" "EXCEPT;SOURCES")
     if(NOT arg_LEVELS)
         bpw_add_test_main(${bpw_program_level})
         bpw_add_test_program(${name} ${bpw_program_level} ${arg_SOURCES})
         return()
     endif()
-    foreach(level IN LISTS bpw_levels)
+    # A build for one level keeps it.
+    set(levels ${bpw_levels})
+    if(NOT BPW_ARCH)
+        list(REMOVE_ITEM levels ${arg_EXCEPT} "")
+    endif()
+    foreach(level IN LISTS levels)
         bpw_add_test_main(${level})
         bpw_add_test_program(${name}.${level} ${level} ${arg_SOURCES})
     endforeach()
