@@ -23,7 +23,12 @@ set(bpw_levels ${BPW_ARCH})
 if(NOT bpw_levels)
     bpw_arch_levels(bpw_levels)
 endif()
-list(GET bpw_levels -1 bpw_program_level)
+# Programs are for this machine.
+if(BPW_ARCH OR CMAKE_CROSSCOMPILING)
+    list(GET bpw_levels -1 bpw_program_level)
+else()
+    set(bpw_program_level native)
+endif()
 
 add_library(bpw_dev INTERFACE)
 target_link_libraries(bpw_dev INTERFACE bpw::bpw)
