@@ -44,7 +44,9 @@ std::string wrapped(const std::string& text) {
 
 void add_class_options(CLI::App& app, class_arguments& c, const std::string& side,
                        const std::string& title) {
-    const auto flag = [&](const std::string& name) { return "--" + side + "-" + name; };
+    const auto flag = [&](const std::string& name) {
+        return std::string("--") + side + "-" + name;
+    };
     const bool gpu = side == "gpu";
     const auto group = title + " tensors";
     app.add_option(flag("tensors"), c.tensors,
@@ -154,11 +156,20 @@ void add_plan_options(CLI::App& app, plan_arguments& args) {
                    "(bench_ppl_kld_group_mapping.*.txt)")
         ->type_name("FILE")
         ->group(loss);
-    app.add_flag("--use-greedy-quant-assign", args.greedy,
-                 "accepted; the exact method is always used")
+    app.add_option(
+           "--method", args.method,
+           "optimal: the least loss, proven; spread: by the order of sensitivities alone, for "
+           "comparison with old recipes")
+        ->check(CLI::IsMember({"optimal", "spread"}).description(""))
+        ->type_name("optimal|spread")
         ->group(loss);
-    app.add_flag("--use-auto-quant-assign", args.automatic,
-                 "accepted; the exact method is always used")
+    app.add_option("--tolerance", args.tolerance,
+                   "with --method spread: the share of the budget that may stay unused")
+        ->type_name("X")
+        ->group(loss);
+    app.add_flag("--use-greedy-quant-assign", args.greedy, "accepted; --method says what is used")
+        ->group(loss);
+    app.add_flag("--use-auto-quant-assign", args.automatic, "accepted; --method says what is used")
         ->group(loss);
 
     const std::string ties = "Tensors that belong together";
@@ -212,7 +223,6 @@ void add_plan_options(CLI::App& app, plan_arguments& args) {
         ->check(CLI::PositiveNumber.description(""))
         ->group(speed);
 
-    add_ignored(app, args, "--tolerance", true, "budgets are kept to the byte");
     add_ignored(app, args, "--auto-force-combo", true, "there are no heuristics to force");
     add_ignored(app, args, "--auto-no-pareto-filter", false,
                 "types that another one beats are never of use");
@@ -307,7 +317,7 @@ class_arguments class_of(const std::string& spec) {
         } else {
             throw bpw::error(
                 errc::malformed,
-                "--class: " + quoted(key) + " of class " + c.name +
+                std::string("--class: ").append(quoted(key)) + " of class " + c.name +
                     " is unknown; expected size, pool, tensors, lock, assign or speed");
         }
     }
@@ -404,14 +414,15 @@ class loader {
         const auto bytes = read_file(path);
         in_.calibration = read_calibration(bytes, path, args_.reference).value();
         in_.report.calibrations.push_back(remember(path, bytes));
-        if (args_.calibration.empty()) note("calibration results: " + path);
+        if (args_.calibration.empty()) note(std::string("calibration results: ") + path);
         if (args_.tensors_from_csv) in_.model.select(in_.calibration.names).value();
     }
 
     speed_table speed_of(const std::string& text) const {
         if (const auto rate = parse_number(text)) {
             if (*rate <= 0) {
-                throw bpw::error(errc::malformed, "speed " + quoted(text) + " is not above zero");
+                throw bpw::error(errc::malformed,
+                                 std::string("speed ").append(quoted(text)) + " is not above zero");
             }
             return speed_table::of_bandwidth(*rate * 1e9);
         }
@@ -419,7 +430,9 @@ class loader {
     }
 
     class_request request_of(const class_arguments& c) const {
-        const auto flag = [&](const std::string& what) { return "class " + c.name + ", " + what; };
+        const auto flag = [&](const std::string& what) {
+            return std::string("class ") + c.name + ", " + what;
+        };
         class_request r;
         r.name = c.name;
         for (const auto& t : c.tensors) r.tensors.push_back(regex_of(t, flag("tensors")));
@@ -431,7 +444,7 @@ class loader {
             if (!size) throw bpw::error(size.error().code, flag("size: ") + size.error().message);
             r.size = *size;
         }
-        if (args_.lock_outliers) r.outlier_distance = c.outlier_distance;
+        if (args_.lock_outliers) r.outlier_distance = c.outlier_distance.value_or(1.5);
         if (!c.speed.empty()) r.speed = speed_of(c.speed);
         return r;
     }
@@ -456,7 +469,7 @@ class loader {
                                   type_id::q4_K, type_id::q3_K, type_id::q2_K};
             std::string names;
             for (const auto t : last.pool) names.append(" ").append(name(t));
-            note("no types were given to choose from; these are used:" + names);
+            note(std::string("no types were given to choose from; these are used:") + names);
         }
         // GPU is the last of the usual two and the first in reports.
         r.rest = r.classes.size() - 1;
@@ -478,7 +491,7 @@ class loader {
         std::string missing;
         for (const auto type : wanted) {
             if (type == type_id::bf16 || type == type_id::f32) continue;
-            const auto file = "tensors." + std::string(name(type)) + ".map";
+            const auto file = std::string("tensors.").append(std::string(name(type))) + ".map";
             const auto path = args_.compute_all_maps ? std::string() : find_file(file);
             if (path.empty()) {
                 in_.report.maps.push_back({type, {}, {}, true});
@@ -490,7 +503,7 @@ class loader {
             in_.report.maps.push_back({type, sha256_hex(bytes), map.last_shard, false});
             in_.model.add_map(type, std::move(map)).value();
         }
-        if (!missing.empty()) note("no maps, sizes are computed: " + missing);
+        if (!missing.empty()) note(std::string("no maps, sizes are computed: ") + missing);
     }
 
     void read_costs() {
@@ -498,7 +511,9 @@ class loader {
             in_.curve = default_cost_curve();
             const auto near = find_file("group0/kld_results.csv");
             note("no cost curve was given; that of Qwen3-4B-Thinking-2507 stands in" +
-                 (near.empty() ? "" : " (there is one in " + near + ": name it with --curve)"));
+                 (near.empty()
+                      ? ""
+                      : std::string(" (there is one in ") + near + ": name it with --curve)"));
         } else {
             const auto bytes = read_file(args_.curve);
             in_.curve = read_cost_curve(bytes, args_.curve).value();
@@ -532,6 +547,12 @@ class loader {
         r.ignore_f32 = args_.ignore_f32;
         if (args_.milliseconds) r.seconds = *args_.milliseconds / 1000;
         r.expert_share = args_.expert_share.value_or(gguf_share_);
+        if (args_.tolerance && args_.method != "spread") {
+            note("--tolerance has no effect: budgets are kept to the byte");
+        }
+        if ((args_.gpu.outlier_distance || args_.cpu.outlier_distance) && !args_.lock_outliers) {
+            note("--gpu-irq-k and --cpu-irq-k have no effect without --lock-outliers");
+        }
         for (const auto& f : args_.without_effect) note(f);
     }
 

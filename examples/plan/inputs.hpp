@@ -21,7 +21,7 @@ struct class_arguments {
     std::string assign;
     std::string size;
     std::string speed;
-    double outlier_distance = 1.5;
+    std::optional<double> outlier_distance;
 };
 
 struct plan_arguments {
@@ -37,6 +37,8 @@ struct plan_arguments {
     std::string curve;
     bool greedy = false;
     bool automatic = false;
+    std::string method = "optimal";
+    std::optional<double> tolerance;
     std::optional<double> tensor_exponent;
     std::optional<double> type_exponent;
     double tensor_scaling = 0;

@@ -31,7 +31,7 @@ int run(int argc, char** argv) {
     // A regex that is one bracket expression would be taken for a list.
     std::vector<std::string> words(command.rbegin(), command.rend() - 1);
     for (auto& w : words) {
-        if (w.size() > 2 && w.front() == '[' && w.back() == ']') w = "(?:" + w + ")";
+        if (w.size() > 2 && w.front() == '[' && w.back() == ']') w = std::string("(?:") + w + ")";
     }
     try {
         app.parse(words);

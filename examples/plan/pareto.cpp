@@ -84,7 +84,8 @@ void print_table(const std::vector<entry>& entries, bool timed) {
         std::vector<std::string> cells{examples::fixed(static_cast<double>(e.bytes) / 0x1p30, 3),
                                        examples::fixed(e.bits, 4), digits(e.cost), digits(e.loss)};
         if (timed) cells.push_back(examples::fixed(static_cast<double>(e.time) * 1e-9, 3));
-        cells.push_back(e.optimal ? "optimal" : "gap " + digits(100 * e.gap) + "%");
+        cells.push_back(e.optimal ? "optimal"
+                                  : std::string("gap ").append(digits(100 * e.gap)) + "%");
         t.add(std::move(cells));
     }
     t.print(std::cout);
@@ -137,7 +138,7 @@ entry entry_of_recipe(const plan_inputs& in, const std::string& path) {
     e.cost = cost;
     e.loss = predicted_loss(in.model, in.calibration, in.curve, tensors, in.request.loss).value();
     e.on_front = false;
-    e.name = "recipe, " + examples::fixed(e.bits, 2) + " bpw";
+    e.name = std::string("recipe, ").append(examples::fixed(e.bits, 2)) + " bpw";
     return e;
 }
 

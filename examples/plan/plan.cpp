@@ -31,7 +31,7 @@ struct arguments {
     bool as_json = false;
 };
 
-const std::string tool = "bpw plan " + std::to_string(BPW_VERSION_MAJOR) + "." +
+const std::string tool = std::string("bpw plan ").append(std::to_string(BPW_VERSION_MAJOR)) + "." +
                          std::to_string(BPW_VERSION_MINOR) + "." +
                          std::to_string(BPW_VERSION_PATCH);
 
@@ -128,14 +128,21 @@ json to_json(const plan_inputs& in, const plan_result& plan, double loss) {
 }
 
 std::string proof(const knapsack_solution& s) {
-    return s.optimal ? "proven optimal"
-                     : "not proven; at most " + shortest(100 * s.gap()) + "% above the optimum";
+    if (s.optimal) return "proven optimal";
+    std::string text = "not the proven optimum";
+    if (s.lower_bound > 0) {
+        text += std::string(": ").append(examples::fixed(100 * (s.cost / s.lower_bound - 1), 4)) +
+                "% above";
+    }
+    return text + " the bound " + shortest(s.lower_bound);
 }
 
-void add_certificate(plan_inputs& in, const plan_result& plan, double loss) {
+void add_certificate(plan_inputs& in, const plan_result& plan, const plan_arguments& args,
+                     double loss) {
     auto& hidden = in.report.hidden;
     const auto& o = in.request.loss;
-    hidden.emplace_back("Method", "exact multiple-choice knapsack");
+    hidden.emplace_back("Method",
+                        args.method == "spread" ? "spread" : "exact multiple-choice knapsack");
     if (o.tensor_exponent != 1)
         hidden.emplace_back("Loss exponent (p)", shortest(o.tensor_exponent));
     if (o.type_exponent != 1) {
@@ -148,10 +155,11 @@ void add_certificate(plan_inputs& in, const plan_result& plan, double loss) {
     for (const auto c : in.report.order) {
         const auto& k = plan.classes[c];
         if (!k.planned) continue;
-        hidden.emplace_back("Objective [" + k.name + "]", shortest(k.solution.cost));
-        hidden.emplace_back("Lower bound [" + k.name + "]", shortest(k.solution.lower_bound));
-        hidden.emplace_back("Gap [" + k.name + "]", shortest(k.solution.gap()));
-        hidden.emplace_back("Proof [" + k.name + "]",
+        hidden.emplace_back(std::string("Objective [") + k.name + "]", shortest(k.solution.cost));
+        hidden.emplace_back(std::string("Lower bound [") + k.name + "]",
+                            shortest(k.solution.lower_bound));
+        hidden.emplace_back(std::string("Gap [") + k.name + "]", shortest(k.solution.gap()));
+        hidden.emplace_back(std::string("Proof [") + k.name + "]",
                             k.solution.optimal ? "optimal" : "bound only");
     }
     hidden.emplace_back("Predicted loss of the model", shortest(loss));
@@ -199,7 +207,7 @@ bool lift_idle_shares(plan_inputs& in, const plan_result& plan) {
         if (k.feasible || size.kind != budget::unit::percent || k.least_bytes != k.largest_bytes) {
             continue;
         }
-        in.notes.push_back("class " + k.name + " has no choice of types, so its " +
+        in.notes.push_back(std::string("class ") + k.name + " has no choice of types, so its " +
                            shortest(size.percent) + "% are not a limit; it takes " +
                            std::to_string(k.least_bytes) + " bytes");
         size = {};
@@ -208,12 +216,19 @@ bool lift_idle_shares(plan_inputs& in, const plan_result& plan) {
     return lifted;
 }
 
+plan_result plan_by_method(const plan_inputs& in, const plan_arguments& args) {
+    if (args.method != "spread") {
+        return make_plan(in.model, in.calibration, in.curve, in.request).value();
+    }
+    spread_options options;
+    if (args.tolerance) options.tolerance = *args.tolerance;
+    return spread_plan(in.model, in.calibration, in.curve, in.request, options).value();
+}
+
 void run(const arguments& args) {
     auto in = load_plan_inputs(args.plan);
-    auto plan = make_plan(in.model, in.calibration, in.curve, in.request).value();
-    if (!plan.feasible() && lift_idle_shares(in, plan)) {
-        plan = make_plan(in.model, in.calibration, in.curve, in.request).value();
-    }
+    auto plan = plan_by_method(in, args.plan);
+    if (!plan.feasible() && lift_idle_shares(in, plan)) plan = plan_by_method(in, args.plan);
     plan.check_feasible().value();
     warn_of_left_out(in, plan, in.notes);
     if (args.plan.without_imatrix) {
@@ -233,7 +248,7 @@ void run(const arguments& args) {
     in.report.script_sha256 = sha256_hex(tool);
     in.report.date = date();
     in.report.command = args.command;
-    add_certificate(in, plan, loss);
+    add_certificate(in, plan, args.plan, loss);
     std::cout << write_raw_recipe(in.model, plan, in.report);
 }
 

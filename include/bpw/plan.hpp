@@ -23,6 +23,7 @@
 #include <bpw/plan/score.hpp>
 #include <bpw/plan/sha256.hpp>
 #include <bpw/plan/speed.hpp>
+#include <bpw/plan/spread.hpp>
 #include <bpw/plan/stored_type.hpp>
 #include <bpw/plan/tensor_map.hpp>
 #include <bpw/plan/text.hpp>

@@ -27,8 +27,9 @@ class workplace {
   public:
     explicit workplace(int layers = 8) {
         std::random_device random;
-        folder_ = fs::temp_directory_path() /
-                  ("bpw-plan-" + std::to_string(random()) + std::to_string(random()));
+        folder_ =
+            fs::temp_directory_path() /
+            (std::string("bpw-plan-").append(std::to_string(random())) + std::to_string(random()));
         fs::create_directory(folder_);
         using plan_test::bf16_line;
         std::string map = bf16_line("token_embd.weight", 512, 1024) +
@@ -37,11 +38,11 @@ class workplace {
         std::string names = "QTYPE,token_embd.weight,output.weight";
         std::string cells = "iq1_m_r4,0.03,0.4";
         const auto measured = [&](const std::string& name, double value) {
-            names += "," + name;
-            cells += "," + std::to_string(value) + "%";
+            names += std::string(",") + name;
+            cells += std::string(",").append(std::to_string(value)) + "%";
         };
         for (int i = 0; i < layers; ++i) {
-            const auto blk = "blk." + std::to_string(i) + ".";
+            const auto blk = std::string("blk.").append(std::to_string(i)) + ".";
             map += bf16_line(blk + "attn_norm.weight", 512, 1);
             map += bf16_line(blk + "attn_k_b.weight", 128, 512);
             map += bf16_line(blk + "attn_output.weight", 512, 512);
@@ -154,7 +155,7 @@ TEST(plan, a_split_between_gpu_and_cpu_runs_as_typed) {
     std::map<std::string, bpw::type_id> types;
     for (const auto& r : recipe_of(tight).rules) types[r.regex] = r.type;
     for (int i = 3; i < 8; ++i) {
-        const auto blk = R"(^blk\.)" + std::to_string(i) + R"(\.)";
+        const auto blk = std::string(R"(^blk\.)").append(std::to_string(i)) + R"(\.)";
         EXPECT_EQ(types[blk + R"(ffn_up_exps\.weight$)"], types[blk + R"(ffn_gate_exps\.weight$)"]);
     }
 }
@@ -283,7 +284,7 @@ TEST(plan, reads_shapes_from_a_gguf_file) {
     std::string cells = "q2_K";
     for (const auto& t : about["tensors"]) {
         if (t["shape"].size() < 2) continue;
-        names += "," + t["name"].get<std::string>();
+        names += std::string(",") + t["name"].get<std::string>();
         cells += ",0.5";
     }
     const workplace w;

@@ -22,8 +22,9 @@ using bpw::type_id;
 /// A line of a map.
 inline std::string map_line(const std::string& name, const std::string& shape, std::uint64_t n,
                             const std::string& type, std::uint64_t bytes) {
-    return "m-00001-of-00002.gguf:0123:" + name + ":shape=(" + shape + "):dtype=" + type +
-           ":elements=" + std::to_string(n) + ":bytes=" + std::to_string(bytes) + "\n";
+    return std::string("m-00001-of-00002.gguf:0123:") + name + ":shape=(" + shape +
+           "):dtype=" + type + ":elements=" + std::to_string(n) +
+           ":bytes=" + std::to_string(bytes) + "\n";
 }
 
 /// A line of the map of an unquantized model: a matrix of bf16, or with one dimension f32.
@@ -53,7 +54,7 @@ inline plan::model shipped_model(const std::string& name, const std::vector<type
     auto m = plan::model::from_map(
         plan::read_tensor_map(read(folder / "tensors.bf16.map"), "tensors.bf16.map").value());
     for (const auto type : pool) {
-        const auto file = "tensors." + std::string(bpw::name(type)) + ".map";
+        const auto file = std::string("tensors.").append(std::string(bpw::name(type))) + ".map";
         if (!std::filesystem::exists(folder / file)) continue;
         m.add_map(type, plan::read_tensor_map(read(folder / file), file).value()).value();
     }

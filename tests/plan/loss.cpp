@@ -23,8 +23,8 @@ TEST(loss, the_floor_is_the_low_quantile_of_what_was_measured) {
     std::string names = "QTYPE,zero";
     std::string cells = "iq1_kt,0";
     for (int i = 1; i <= 101; ++i) {
-        names += ",t" + std::to_string(i);
-        cells += "," + std::to_string(i);
+        names += std::string(",t").append(std::to_string(i));
+        cells += std::string(",").append(std::to_string(i));
     }
     const auto c = plan::read_calibration(names + "\n" + cells + "\n", "kld").value();
     EXPECT_EQ(plan::floor_of(c), 3) << "of 1 to 101; zero does not count";
@@ -42,9 +42,9 @@ std::string layers(int count, const std::string& a, const std::string& b) {
     std::string names = "QTYPE";
     std::string cells = "iq1_kt";
     for (int i = 0; i < count; ++i) {
-        const auto blk = ",blk." + std::to_string(i) + ".";
+        const auto blk = std::string(",blk.").append(std::to_string(i)) + ".";
         names += blk + a + blk + b + blk + "other.weight";
-        const auto value = "," + std::to_string(i + 1) + ".5";
+        const auto value = std::string(",").append(std::to_string(i + 1)) + ".5";
         cells += value + value + ",0.25";
     }
     return names + "\n" + cells + "\n";

@@ -2,6 +2,8 @@
 // against the enumeration of every plan.
 #include "plan/inputs.hpp"
 
+#include <bpw/plan/spread.hpp>
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,7 +20,7 @@ namespace {
 std::string small_map() {
     std::string lines = bf16_line("token_embd.weight", 256, 512);
     for (int i = 0; i < 4; ++i) {
-        const auto blk = "blk." + std::to_string(i) + ".";
+        const auto blk = std::string("blk.").append(std::to_string(i)) + ".";
         lines += bf16_line(blk + "attn_norm.weight", 256, 1);
         lines += bf16_line(blk + "attn_q.weight", 256, 256);
         lines += bf16_line(blk + "ffn_up_exps.weight", 256, 1024);
@@ -32,11 +34,11 @@ std::string small_calibration() {
     std::string names = "QTYPE,token_embd.weight";
     std::string cells = "iq1_kt,0.5";
     for (int i = 0; i < 4; ++i) {
-        const auto blk = ",blk." + std::to_string(i) + ".";
+        const auto blk = std::string(",blk.").append(std::to_string(i)) + ".";
         names += blk + "attn_q.weight" + blk + "ffn_up_exps.weight" + blk + "ffn_gate_exps.weight" +
                  blk + "ffn_down_exps.weight";
         const auto n = std::to_string(i + 1);
-        cells += ",0.0" + n + ",0.1" + n + ",0.2" + n + ",0.3" + n;
+        cells += std::string(",0.0") + n + ",0.1" + n + ",0.2" + n + ",0.3" + n;
     }
     return names + "\n" + cells + "\n";
 }
@@ -177,7 +179,7 @@ TEST(planner, tied_tensors_get_one_type) {
         EXPECT_TRUE(p.warnings.empty());
         auto types = s.assignment();
         for (int i = 0; i < 4; ++i) {
-            const auto blk = "blk." + std::to_string(i) + ".";
+            const auto blk = std::string("blk.").append(std::to_string(i)) + ".";
             EXPECT_EQ(types[blk + "ffn_up_exps.weight"], types[blk + "ffn_gate_exps.weight"]);
         }
     }
@@ -319,6 +321,29 @@ TEST(planner, exponents_and_scaling_change_costs) {
     EXPECT_NEAR(plan::cost_of(-0.25, 0.04, 1, o), -0.5 * 0.04, 1e-15) << "the sign stays";
 }
 
+TEST(spread, goes_by_the_order_of_sensitivities_within_the_budget) {
+    small s("q8_0 q6_K q5_K q4_K q3_K q2_K");
+    const auto whole = plan::spread_plan(s.m, s.c, s.curve, s.r).value();
+    double least_of_largest = 1;
+    double most_of_smallest = 0;
+    for (const auto& a : whole.tensors) {
+        if (a.type == type_id::q8_0) least_of_largest = std::min(least_of_largest, *a.sensitivity);
+        if (a.type == type_id::q2_K) most_of_smallest = std::max(most_of_smallest, *a.sensitivity);
+    }
+    EXPECT_LT(most_of_smallest, least_of_largest) << "the whole pool is used, in order";
+    for (const int percent : {40, 50, 60, 70, 80}) {
+        SCOPED_TRACE(percent);
+        s.r.classes[0].size = plan::budget::of_percent(percent);
+        const auto p = plan::spread_plan(s.m, s.c, s.curve, s.r).value();
+        ASSERT_TRUE(p.feasible());
+        EXPECT_LE(p.bytes(), *p.classes[0].budget_bytes);
+        EXPECT_GE(p.cost(), s.plan().cost() * (1 - 1e-12));
+        EXPECT_LE(p.classes[0].solution.lower_bound, p.cost());
+    }
+    s.r.classes[0].size = plan::budget::of_bytes(1000);
+    EXPECT_FALSE(plan::spread_plan(s.m, s.c, s.curve, s.r).value().feasible());
+}
+
 // --- against enumeration -------------------------------------------------------------------------
 
 struct enumerated {
@@ -368,13 +393,14 @@ TEST(planner, equals_enumeration_on_random_models) {
         std::size_t units = 0;
         for (std::uint64_t i = 0; i < layers; ++i) {
             // Some rows are not whole blocks of 256.
-            const auto cols = below(3) == 0 ? 352 : 512;
+            const std::uint64_t cols = below(3) == 0 ? 352 : 512;
             for (const auto* kind : {"up", "gate"}) {
-                const auto name = "blk." + std::to_string(i) + "." + kind + ".weight";
+                const auto name =
+                    std::string("blk.").append(std::to_string(i)) + "." + kind + ".weight";
                 lines += bf16_line(name, cols, 8 * (1 + (tied ? i : below(4))));
-                names += "," + name;
-                cells += "," + std::to_string(
-                                   below(5) == 0 ? 0 : 0.001 * static_cast<double>(below(1000)));
+                names += std::string(",") + name;
+                cells += std::string(",").append(
+                    std::to_string(below(5) == 0 ? 0 : 0.001 * static_cast<double>(below(1000))));
                 if (!tied || kind[0] == 'u') units += 1;
                 unit.push_back(units - 1);
             }

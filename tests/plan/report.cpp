@@ -23,7 +23,7 @@ planned small_plan() {
     std::string names = "QTYPE,token_embd.weight";
     std::string cells = "iq1_kt,0.5";
     for (int i = 0; i < 2; ++i) {
-        const auto blk = "blk." + std::to_string(i) + ".";
+        const auto blk = std::string("blk.").append(std::to_string(i)) + ".";
         lines += bf16_line(blk + "attn_norm.weight", 256, 1) +
                  bf16_line(blk + "attn_q.weight", 256, 256) +
                  bf16_line(blk + "attn_k_b.weight", 128, 512) +
@@ -60,7 +60,8 @@ planned small_plan() {
     report.maps.push_back({type_id::iq4_k, {}, {}, true});
     report.maps.push_back({type_id::bf16, std::string(64, 'd'), "m-00002", false});
     report.hidden.emplace_back("Gap [GPU]", "0");
-    for (int i = 0; i < 20; ++i) report.command.push_back("--word" + std::to_string(i));
+    for (int i = 0; i < 20; ++i)
+        report.command.push_back(std::string("--word").append(std::to_string(i)));
     report.command.push_back("it's [a] regex");
     return {std::move(m), std::move(p), std::move(report)};
 }
@@ -106,7 +107,8 @@ TEST(report, the_summary_line_by_line) {
     const auto p = small_plan();
     const auto text = plan::write_summary(p.m, p.plan, p.report);
     const auto has = [&](const std::string& line) {
-        EXPECT_NE(("\n" + text).find("\n" + line + "\n"), std::string::npos)
+        EXPECT_NE((std::string("\n") + text).find(std::string("\n") + line + "\n"),
+                  std::string::npos)
             << "there is no line " << line << " in\n"
             << text;
     };
@@ -120,10 +122,10 @@ TEST(report, the_summary_line_by_line) {
     has("# CPU-friendly quants:");
     has("# - WARNING: 1 tensors are stored as another qtype than was asked for");
     has("# - Recipe produced on the 2026-01-02 03:04:05 UTC+0000 using the test");
-    has("# - Script SHA-256: " + std::string(64, 'a'));
-    has("# - Calibration dataset 'kld.csv' SHA-256: " + std::string(64, 'b'));
-    has("# - Degradation dataset 'curve.csv' SHA-256: " + std::string(64, 'c'));
-    has("# - tensors.bf16.map SHA-256: " + std::string(64, 'd'));
+    has(std::string("# - Script SHA-256: ").append(std::string(64, 'a')));
+    has(std::string("# - Calibration dataset 'kld.csv' SHA-256: ").append(std::string(64, 'b')));
+    has(std::string("# - Degradation dataset 'curve.csv' SHA-256: ").append(std::string(64, 'c')));
+    has(std::string("# - tensors.bf16.map SHA-256: ").append(std::string(64, 'd')));
     has("# - tensors.bf16.map model name: m-00002");
     has("# - GPG signatures: DISABLED");
     has("# - Hidden parameters (not passed as CLI args):");
@@ -164,9 +166,10 @@ TEST(report, other_readers_find_what_they_rely_on) {
     const auto totals = plan::totals_of(recipe.summary);
     EXPECT_TRUE(plan::write_merged(recipe, {}).ok());
     const plan::recipe_name_parts parts{"small", "me", {}, std::string(64, 'e')};
-    EXPECT_EQ(plan::recipe_file_name(parts, totals),
-              "small.me-" + plan::fixed(plan::average_bits(p.m, p.plan.tensors), 4) +
-                  "bpw-0GB-GGUF_0GB-GPU_0GB-CPU.aaaaaaa_eeeeeee.recipe");
+    EXPECT_EQ(
+        plan::recipe_file_name(parts, totals),
+        std::string("small.me-").append(plan::fixed(plan::average_bits(p.m, p.plan.tensors), 4)) +
+            "bpw-0GB-GGUF_0GB-GPU_0GB-CPU.aaaaaaa_eeeeeee.recipe");
 }
 
 TEST(report, words_of_a_shell) {

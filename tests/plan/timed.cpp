@@ -164,7 +164,7 @@ std::string dense_map() {
     std::string lines =
         bf16_line("token_embd.weight", 256, 512) + bf16_line("output.weight", 256, 512);
     for (int i = 0; i < 3; ++i) {
-        const auto blk = "blk." + std::to_string(i) + ".";
+        const auto blk = std::string("blk.").append(std::to_string(i)) + ".";
         lines += bf16_line(blk + "attn_q.weight", 256, 256);
         lines += map_line(blk + "ffn_up_exps.weight", "256, 64, 8", 256 * 64 * 8, "bf16",
                           256 * 64 * 8 * 2);
@@ -188,9 +188,10 @@ struct timed_small {
         std::string names = "QTYPE,token_embd.weight,output.weight";
         std::string cells = "iq1_kt,0.4,0.6";
         for (int i = 0; i < 3; ++i) {
-            const auto blk = ",blk." + std::to_string(i) + ".";
+            const auto blk = std::string(",blk.").append(std::to_string(i)) + ".";
             names += blk + "attn_q.weight" + blk + "ffn_up_exps.weight";
-            cells += ",0.0" + std::to_string(i + 3) + ",0.1" + std::to_string(i + 1);
+            cells +=
+                std::string(",0.0").append(std::to_string(i + 3)) + ",0.1" + std::to_string(i + 1);
         }
         return plan::read_calibration(names + "\n" + cells + "\n", "kld").value();
     }();

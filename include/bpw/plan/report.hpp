@@ -126,9 +126,9 @@ struct type_row {
         std::string marked = computed ? "!" : "";
         if (depends_on_shape()) marked += ':';
         marked += name(type);
-        if (fixed && fell_back) return "*+" + padded(marked, 8);
-        if (fixed) return "+" + padded(marked, 10);
-        if (fell_back) return "*" + padded(marked, 9);
+        if (fixed && fell_back) return std::string("*+").append(padded(marked, 8));
+        if (fixed) return std::string("+").append(padded(marked, 10));
+        if (fell_back) return std::string("*").append(padded(marked, 9));
         return padded(marked, 10);
     }
 };
