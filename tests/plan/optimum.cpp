@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cmath>
+#include <ctime>
 #include <map>
 #include <string>
 
@@ -79,10 +79,11 @@ TEST(optimum, every_known_instance_is_solved_and_proven) {
         const auto m = shipped_model(i.model, types(i.pool));
         const auto c = shipped_calibration(i.model);
         const auto curve = shipped_curve(i.model);
-        const auto begin = std::chrono::steady_clock::now();
+        // Processor time, which other programs do not lengthen.
+        const auto begin = std::clock();
         const auto plan = plan::make_plan(m, c, curve, request_of(i, all)).value();
-        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-        slowest = std::max(slowest, seconds.count());
+        const auto seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+        slowest = std::max(slowest, seconds);
 
         EXPECT_TRUE(plan.warnings.empty()) << plan.warnings.front();
         const auto& k = plan.classes[plan.classes[0].planned ? 0 : 1];
