@@ -19,6 +19,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -646,7 +647,8 @@ struct preset {
     const bool eight = model.weights > 7'500'000'000 && model.weights < 8'500'000'000;
 
     std::vector<type_id> types(tensors.size());
-    std::array<std::uint64_t, 11> running{};
+    // For each role, a bit of a role_set, and for tensors of none.
+    std::array<std::uint64_t, std::numeric_limits<detail::role_set>::digits + 1> running{};
     for (const auto index : order) {
         const auto& tensor = tensors[index];
         types[index] = tensor.source;
