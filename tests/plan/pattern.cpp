@@ -105,9 +105,9 @@ TEST(pattern, hostile_patterns_and_names_stay_cheap) {
     EXPECT_FALSE(plan::pattern::compile("(((){1000}){1000}){1000}").ok());
     const auto stars = std::string("a").append(100'000, '*');
     EXPECT_FALSE(plan::pattern::compile(stars, regex_syntax::ere).ok());
-                 const std::string long_name(100'000, 'x'));
-                 EXPECT_FALSE(regex("(x*)*(x|x)*(x+x+)+y").search(long_name));
-                 EXPECT_TRUE(regex("(x|xx)*").matches(long_name));
+    const std::string long_name(100'000, 'x');
+    EXPECT_FALSE(regex("(x*)*(x|x)*(x+x+)+y").search(long_name));
+    EXPECT_TRUE(regex("(x|xx)*").matches(long_name));
 }
 
 // The standard library's engine agrees wherever it is safe to ask it.
