@@ -196,10 +196,23 @@ void decode_run(const matrix_view<T>& w, std::size_t row, std::size_t first, std
     for (; at < count; at += size) decode_block(w.block(row, (first + at) / size), out + at);
 }
 
+// Where each weight of a tile stands when the quads are in the order of quad_places.
+template <class Order>
+inline constexpr auto place_of_weight = [] {
+    std::array<std::uint8_t, tile_weights> places{};
+    for (int lane = 0; lane < 256; ++lane) {
+        places[static_cast<std::size_t>(Order::weight(lane / 64, lane % 64))] =
+            static_cast<std::uint8_t>(4 * quad_places<Order>[static_cast<std::size_t>(lane / 4)] +
+                                      lane % 4);
+    }
+    return places;
+}();
+
 // One tile of R interleaved rows; row k at out + k * stride.
 template <class A, class T>
 void decode_row_tile(const tile_ref<T>& tile, float* out, std::size_t stride) noexcept {
     using lanes = simd::float16<A>;
+    using order = typename unpack<T>::order;
     constexpr auto rows = std::size_t{traits<T>::rows};
     constexpr auto group = std::size_t{row_layout<T>::group};
     alignas(64) std::uint8_t q[64][rows][4];
@@ -214,11 +227,17 @@ void decode_row_tile(const tile_ref<T>& tile, float* out, std::size_t stride) no
              simd::bytes64<A>::all(static_cast<std::uint8_t>(-unpack<T>::bias)))
                 .store(bytes + at);
         }
+        const std::uint8_t* in_order = bytes;
+        alignas(64) std::uint8_t moved[tile_weights];
+        if constexpr (!has_natural_quads<order>) {
+            simd::permute256<place_of_weight<order>, A>(bytes, moved);
+            in_order = moved;
+        }
         for (std::size_t run = 0; run < 16; ++run) {
             const auto g = 16 * run / group;
-            auto x =
-                simd::from_signed_bytes<A>(reinterpret_cast<const std::int8_t*>(bytes + 16 * run)) *
-                lanes::all(scale[g][k]);
+            auto x = simd::from_signed_bytes<A>(
+                         reinterpret_cast<const std::int8_t*>(in_order + 16 * run)) *
+                     lanes::all(scale[g][k]);
             if constexpr (traits<T>::has_offset) x = x + lanes::all(offset[g][k]);
             if constexpr (has_positive_zero<T>) x = x + lanes::all(0.0f);
             x.store(out + k * stride + 16 * run);
@@ -255,7 +274,7 @@ void decode_rows(const matrix_view<T>& w, std::size_t row, std::size_t first, st
         for (; at + 32 <= count; at += 32) {
             decode_bf16_rows<A>(w, row, (first + at) / size, out + at, stride);
         }
-    } else if constexpr (interleaved_planes<T>) {
+    } else if constexpr (interleaved_rows<T>) {
         for (; at + tile_weights <= count; at += tile_weights) {
             decode_row_tile<A>(tile_ref<T>{w, row, (first + at) / size, tile_ref<T>::full},
                                out + at, stride);

@@ -186,7 +186,7 @@ template <class T, class A = native_arch, executor Executor = const serial>
     }
     detail::for_row_runs(w, detail::weights_per_task, std::size_t{traits<T>::rows}, run,
                          [&](std::size_t first, std::size_t n) {
-                             if constexpr (detail::interleaved_planes<T>) {
+                             if constexpr (detail::interleaved_rows<T>) {
                                  constexpr auto unit = std::size_t{traits<T>::rows};
                                  for (std::size_t row = first; row < first + n; row += unit) {
                                      detail::multiply_row_group<A>(w, row, x, &y[row]);

@@ -122,7 +122,7 @@ void unpack_panel(const matrix_view<T>& w, std::size_t first, std::size_t first_
             auto* const scale = &panel.scale[groups * t][half];
             auto* const offset = &panel.offset[groups * t][half];
             if (blocks == full) {
-                if constexpr (interleaved_planes<T>) {
+                if constexpr (interleaved_rows<T>) {
                     constexpr auto n = std::size_t{traits<T>::rows};
                     for (std::size_t r = 0; r < 16; r += n) {
                         const auto row = rows[r] / n * n;

@@ -4,7 +4,7 @@
 #include <bpw/kernels/activations.hpp>
 #include <bpw/kernels/integer_tile.hpp>
 #include <bpw/kernels/panel.hpp>
-#include <bpw/kernels/unpack/interleaved.hpp>
+#include <bpw/kernels/unpack/interleaved_lattice.hpp>
 
 BPW_NAMESPACE_BEGIN
 
@@ -96,11 +96,12 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const activation_tile
         if constexpr (has_group_offset<T>) {
             add_offset(row_minima<J, A>(tile));
         } else if constexpr (requires { unpacked::step; }) {
-            const auto shift = row_numbers<A, T, T::shift, J>(tile.block().bytes).to_float();
+            const auto shift = row_numbers<A, T, T::shift, J>(tile).to_float();
             add_offset(own * (shift * lanes::all(static_cast<float>(unpacked::step))));
         }
         scale[j] = own * simd::spread(x_scale, run_of_scale<T, J>);
     });
+    const row_sets<A, T> sets(tile);
     for_each_index<std::size_t{layout::sets}>([&](auto s) {
         constexpr auto quads = std::size_t{layout::quads};
         constexpr auto first = s * std::size_t{layout::set};
@@ -108,11 +109,10 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const activation_tile
         if constexpr (unpacked::bias != 0) {
             sum = simd::repeat_ints<rows, A>(x.start + first * quads);
         }
+        const auto vectors = sets.template get<static_cast<int>(s)>();
         for_each_index<std::size_t{layout::set}>([&](auto i) {
-            constexpr auto v = first + i;
             simd::add_dot4<unpacked::max>(
-                sum, unpacked::template row_lanes<static_cast<int>(v), A>(tile),
-                simd::repeat_quads<rows, A>(x.q + v * quads * 4));
+                sum, vectors[i], simd::repeat_quads<rows, A>(x.q + (first + i) * quads * 4));
         });
         using scales = scales_of_set<T, static_cast<int>(s)>;
         if constexpr (scales::in_place)
@@ -123,7 +123,7 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const activation_tile
     });
 }
 
-// One tile of R rows as unsigned lanes in the order of the columns: quad n of row k at
+// One tile of R rows as unsigned lanes, the quads in the order of quad_places: quad n of row k at
 // q + n * quad_stride + 4 k; the scales of group g at scale + g * scale_stride + k.
 template <class A, class T>
 void unpack_row_tile(const tile_ref<T>& tile, std::uint8_t* q, std::size_t quad_stride,
@@ -132,14 +132,17 @@ void unpack_row_tile(const tile_ref<T>& tile, std::uint8_t* q, std::size_t quad_
     using unpacked = unpack<T>;
     constexpr auto rows = std::size_t{traits<T>::rows};
     constexpr auto quads = std::size_t{layout::quads};
-    for_each_index<std::size_t{layout::vectors}>([&](auto v) {
-        alignas(64) std::uint8_t lanes[64];
-        unpacked::template row_lanes<static_cast<int>(v), A>(tile).store(lanes);
-        for (std::size_t i = 0; i < quads; ++i) {
-            const auto quad =
-                static_cast<std::size_t>(layout::column(static_cast<int>(v), static_cast<int>(i))) /
-                4;
-            std::memcpy(q + quad * quad_stride, lanes + 4 * rows * i, 4 * rows);
+    const row_sets<A, T> sets(tile);
+    for_each_index<std::size_t{layout::sets}>([&](auto s) {
+        const auto vectors = sets.template get<static_cast<int>(s)>();
+        for (std::size_t v = 0; v < vectors.size(); ++v) {
+            alignas(64) std::uint8_t lanes[64];
+            vectors[v].store(lanes);
+            for (std::size_t i = 0; i < quads; ++i) {
+                const std::size_t quad =
+                    quad_places<typename unpacked::order>[(s * vectors.size() + v) * quads + i];
+                std::memcpy(q + quad * quad_stride, lanes + 4 * rows * i, 4 * rows);
+            }
         }
     });
     const auto put = [&](std::size_t j, const auto& from, auto* to, std::size_t stride) {
@@ -156,7 +159,7 @@ void unpack_row_tile(const tile_ref<T>& tile, std::uint8_t* q, std::size_t quad_
         if constexpr (has_group_offset<T>) put(j, row_minima<J, A>(tile), offset, scale_stride);
         if constexpr (requires { unpacked::step; }) {
             put(j,
-                row_numbers<A, T, T::shift, J>(tile.block().bytes) *
+                row_numbers<A, T, T::shift, J>(tile) *
                     simd::int16x<A>::all(unpacked::step * 0x01010101),
                 shift, rows);
         }

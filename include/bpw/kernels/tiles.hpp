@@ -71,7 +71,7 @@ class row_products {
   private:
     // Whether whole tiles of interleaved rows are multiplied as they lie. The shorter tile at the
     // end of a row is decoded row by row.
-    static constexpr bool together = detail::interleaved_planes<T>;
+    static constexpr bool together = detail::interleaved_rows<T>;
     using separate_sums = std::array<detail::product_sums<A>, rows>;
 
     template <class Unpack>

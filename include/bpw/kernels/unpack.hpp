@@ -6,7 +6,7 @@
 #pragma once
 
 #include <bpw/kernels/unpack/codes.hpp>
-#include <bpw/kernels/unpack/interleaved.hpp>
+#include <bpw/kernels/unpack/interleaved_lattice.hpp>
 #include <bpw/kernels/unpack/lattice.hpp>
 #include <bpw/kernels/unpack/pairs.hpp>
 #include <bpw/kernels/unpack/scales.hpp>

@@ -93,6 +93,9 @@ struct word_plan {
             const auto bit = at(n);
             const auto shift = static_cast<int>(bit % 8);
             const bool crosses = shift + width > 8;
+            const auto past = (bit + static_cast<std::size_t>(width) + 7) / 8;
+            if (past > window + 16) throw "eight neighbouring numbers are not within 16 bytes";
+            if (past > out.first + 64) throw "the numbers are not within 64 bytes";
             const auto byte = static_cast<std::uint8_t>(bit / 8 - window);
             const auto wide = static_cast<std::uint8_t>(bit / 8 - out.first);
             out.byte[2 * i] = byte;

@@ -102,6 +102,53 @@ template <int Width, int S0, int S1, int S2, int S3, class A>
 }
 #endif
 
+// Whether a permutation of bytes moves integers as a whole, inside halves of 32 bytes.
+template <const std::array<std::uint8_t, 64>& From>
+inline constexpr bool permutes_quads_of_halves = [] {
+    for (std::size_t i = 0; i < 64; ++i) {
+        if (From[i] % 4 != i % 4 || From[i] / 4 != From[i / 4 * 4] / 4) return false;
+        if (From[i] / 32 != i / 32) return false;
+    }
+    return true;
+}();
+
+template <const std::array<std::uint8_t, 64>& From, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> load_permuted(const std::uint8_t* p, xsimd::generic) noexcept {
+    if constexpr (permutes_quads_of_halves<From>) {
+        std::uint8_t out[64];
+        for (std::size_t i = 0; i < 64; i += 4) std::memcpy(out + i, p + From[i], 4);
+        return bytes64<A>::load(out);
+    } else {
+        return bytes64<A>::load(From.data()).template lookup<64>(p);
+    }
+}
+#if XSIMD_WITH_AVX2
+template <const std::array<std::uint8_t, 64>& From, class A>
+    requires permutes_quads_of_halves<From>
+[[nodiscard]] BPW_INLINE bytes64<A> load_permuted(const std::uint8_t* p, xsimd::avx2) noexcept {
+    return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
+        const auto from = [&](std::size_t k) { return From[32 * i + 4 * k] / 4 % 8; };
+        return _mm256_permutevar8x32_epi32(
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32 * i)),
+            _mm256_setr_epi32(from(0), from(1), from(2), from(3), from(4), from(5), from(6),
+                              from(7)));
+    });
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <const std::array<std::uint8_t, 64>& From, class A>
+    requires permutes_quads_of_halves<From>
+[[nodiscard]] BPW_INLINE bytes64<A> load_permuted(const std::uint8_t* p, xsimd::avx512bw) noexcept {
+    static constexpr auto quads = [] {
+        std::array<std::int32_t, 16> out{};
+        for (std::size_t i = 0; i < 16; ++i) out[i] = From[4 * i] / 4;
+        return out;
+    }();
+    return {{_mm512_maskz_permutexvar_epi32(every_lane, _mm512_loadu_si512(quads.data()),
+                                            _mm512_loadu_si512(p))}};
+}
+#endif
+
 template <std::size_t Rows, class A>
 [[nodiscard]] BPW_INLINE int16x<A> repeat_ints(const std::int32_t* p, xsimd::generic) noexcept {
     if constexpr (i32_batch<A>::size <= Rows) {
@@ -139,6 +186,12 @@ template <std::size_t Rows, class A>
 template <std::size_t Rows, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> repeat_quads(const std::int8_t* p) noexcept {
     return detail::repeat_quads<Rows, A>(p, A{});
+}
+
+/// Byte i of the result is p[From[i]], out of the 64 bytes at p.
+template <const std::array<std::uint8_t, 64>& From, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> load_permuted(const std::uint8_t* p) noexcept {
+    return detail::load_permuted<From, A>(p, A{});
 }
 
 /// 16 / Rows integers, each `Rows` times.

@@ -179,39 +179,52 @@ struct upper_plan {
     }());
 };
 
-// Numbers of interleaved rows as one sequence: number n of row 0, of row 1, ..., number n + 1 ...
-template <class Rule, int Rows>
+// Numbers of interleaved rows as one sequence: numbers 0 ... Chunk - 1 of row 0, of row 1, ..., the
+// next Chunk numbers of row 0 ... Blocks that follow each other go on with it.
+template <class Rule, int Rows, int Count, std::size_t BlockBytes, int Chunk>
 struct row_by_row {
     Rule rule;
-    [[nodiscard]] constexpr std::size_t bit(int, int n) const noexcept {
-        return rule.bit(n % Rows, n / Rows);
+    [[nodiscard]] constexpr std::size_t bit(int, int at) const noexcept {
+        const int n = at / (Chunk * Rows) * Chunk + at % Chunk;
+        return 8 * BlockBytes * static_cast<std::size_t>(n / Count) +
+               rule.bit(at / Chunk % Rows, n % Count);
     }
 };
-template <int Rows, int Count, class Low>
+template <int Rows, std::size_t BlockBytes, int Chunk, int Count, class Low>
 [[nodiscard]] constexpr auto sequence_of(const field<Count, Low>& f) noexcept {
-    using rule = row_by_row<std::remove_cv_t<decltype(f.low.rule)>, Rows>;
+    using rule = row_by_row<std::remove_cv_t<decltype(f.low.rule)>, Rows, Count, BlockBytes, Chunk>;
     return field<Count * Rows, part<Low::width, rule>>{{{f.low.rule}}};
 }
-template <int Rows, int Count, class Low, class Next, class... High>
+template <int Rows, std::size_t BlockBytes, int Chunk, int Count, class Low, class Next,
+          class... High>
 [[nodiscard]] constexpr auto sequence_of(const field<Count, Low, Next, High...>& f) noexcept {
-    using rule = row_by_row<std::remove_cv_t<decltype(f.low.rule)>, Rows>;
+    using rule = row_by_row<std::remove_cv_t<decltype(f.low.rule)>, Rows, Count, BlockBytes, Chunk>;
     const auto prepend = [&]<int N, class... Parts>(const field<N, Parts...>& high) {
         return field<N, part<Low::width, rule>, Parts...>{{{f.low.rule}}, high};
     };
-    return prepend(sequence_of<Rows>(f.high));
+    return prepend(sequence_of<Rows, BlockBytes, Chunk>(f.high));
 }
-template <const auto& Field, int Rows>
-inline constexpr auto sequence = sequence_of<Rows>(Field);
+template <class T, const auto& Field, int Chunk = 1>
+inline constexpr auto sequence =
+    sequence_of<traits<T>::rows, sizeof(typename T::block), Chunk>(Field);
 
 // Sixteen numbers of a field from number 16 J of its sequence on.
 template <class A, class T, const auto& Field, int J>
-[[nodiscard]] BPW_INLINE simd::int16x<A> row_numbers(const std::uint8_t* block) noexcept {
+[[nodiscard]] BPW_INLINE simd::int16x<A> row_numbers(const tile_ref<T>& tile) noexcept {
+    // Blocks of less than 256 columns are read from the one on in which the numbers begin.
+    constexpr int first = 16 / traits<T>::rows * J;
+    constexpr int per_block = std::remove_cvref_t<decltype(Field)>::count;
+    constexpr int block = first / per_block;
+    constexpr int blocks = std::max(1, 16 / traits<T>::rows / per_block);
     static constexpr auto from = [] {
         std::array<int, 16> out{};
-        for (int i = 0; i < 16; ++i) out[static_cast<std::size_t>(i)] = 16 * J + i;
+        for (int i = 0; i < 16; ++i) {
+            out[static_cast<std::size_t>(i)] = (first - block * per_block) * traits<T>::rows + i;
+        }
         return out;
     }();
-    return numbers_of<A, sequence<Field, traits<T>::rows>, from, sizeof(typename T::block)>(block);
+    return numbers_of<A, sequence<T, Field>, from, std::size_t{blocks} * sizeof(typename T::block)>(
+        tile.block(block).bytes);
 }
 
 // f16 numbers of the rows of the blocks from `block` on, as the sixteen sums of a vector have them.
@@ -228,6 +241,29 @@ template <class A, class T, const auto& Half>
     return simd::from_halves<A>(bits);
 }
 
+// f16 numbers of the rows, one behind the other at p.
+template <std::size_t Rows, class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> halves_of_rows(const std::uint8_t* p) noexcept {
+    std::uint16_t bits[16];
+    for (std::size_t i = 0; i < 16; i += Rows) std::memcpy(bits + i, p, 2 * Rows);
+    return simd::from_halves<A>(bits);
+}
+
+// Types whose block_scale is a constant times the f16 number d of the block or of the row.
+template <class T>
+concept half_scales = traits<T>::header_bytes == 2 || requires {
+    requires std::is_same_v<const decltype(half_at<traits<T>::rows>(0)), decltype(T::d)>;
+};
+template <class T>
+inline constexpr float half_scale_factor = [] {
+    constexpr std::uint32_t one = 0x3c00;
+    std::uint8_t bytes[sizeof(typename T::block)]{};
+    std::uint8_t header[2]{};
+    if constexpr (requires { T::d; }) T::d.set(bytes, 0, 0, one);
+    write_bits(header, 0, 16, one);
+    return T::block_scale(block_ref<T>{bytes, header});
+}();
+
 // The scales of blocks or rows for vector J of the tile's scales: groups J * 16 / R ...
 template <int J, class A, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> row_block_scales(const tile_ref<T>& tile) noexcept {
@@ -242,6 +278,12 @@ template <int J, class A, class T>
             e[i] = tile.block(group + i / rows).bytes[T::e.low.rule.byte + i % rows];
         }
         return from_e8m0_half<A>(simd::int16x<A>::load(e));
+    } else if constexpr (half_scales<T>) {
+        const auto factor = simd::float16<A>::all(half_scale_factor<T>);
+        if constexpr (requires { T::d; })
+            return row_halves<A, T, T::d>(tile, group / per_block) * factor;
+        else
+            return halves_of_rows<rows, A>(tile.block().header) * factor;
     } else {
         // One number for each row.
         float d[16];
@@ -260,8 +302,7 @@ template <int J, class A, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> row_scales(const tile_ref<T>& tile) noexcept {
     const auto scale = row_block_scales<J, A>(tile);
     if constexpr (traits<T>::has_group_scale) {
-        return scale * rule_of_scales_t<T>::apply(row_numbers<A, T, T::s, J>(tile.block().bytes))
-                           .to_float();
+        return scale * rule_of_scales_t<T>::apply(row_numbers<A, T, T::s, J>(tile)).to_float();
     } else {
         return scale;
     }
@@ -271,8 +312,7 @@ template <int J, class A, class T>
 template <int J, class A, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> row_minima(const tile_ref<T>& tile) noexcept {
     const auto dmin = row_halves<A, T, T::dmin>(tile, 0);
-    return (simd::float16<A>::zero() - dmin) *
-           row_numbers<A, T, T::m, J>(tile.block().bytes).to_float();
+    return (simd::float16<A>::zero() - dmin) * row_numbers<A, T, T::m, J>(tile).to_float();
 }
 
 }  // namespace detail
@@ -301,5 +341,29 @@ struct unpack<T> : detail::code_rule<T> {
         return detail::code_rule<T>::from_codes(codes);
     }
 };
+
+namespace detail {
+
+// The vectors of a tile set by set; see row_layout::set.
+template <class A, class T>
+class row_sets {
+  public:
+    BPW_INLINE explicit row_sets(const tile_ref<T>& tile) noexcept : tile_(tile) {}
+
+    template <int Set>
+    [[nodiscard]] BPW_INLINE auto get() const noexcept {
+        constexpr int size = row_layout<T>::set;
+        return [&]<int... I>(std::integer_sequence<int, I...>) {
+            return std::array<simd::bytes64<A>, std::size_t{size}>{
+                unpack<T>::template row_lanes<Set * size + I, A>(tile_)...};
+        }
+        (std::make_integer_sequence<int, size>{});
+    }
+
+  private:
+    const tile_ref<T>& tile_;
+};
+
+}  // namespace detail
 
 BPW_NAMESPACE_END

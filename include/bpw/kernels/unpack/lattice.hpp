@@ -113,7 +113,7 @@ template <class Codebook, class F>
 
 // Codebooks of magnitudes with signs of their own.
 template <class T>
-concept signed_lattice_codes = traits<T>::rows == 1 && requires {
+concept signed_lattice_codes = requires {
     typename T::codebook;
     requires std::is_base_of_v<signed_lattice<typename T::codebook>, T>;
 };
@@ -140,12 +140,11 @@ template <class T, class A>
     return simd::rotate_twins<A>(octets);
 }
 
-// The two bytes of each quad, with the signs in.
+// The two bytes of each quad.
 template <class T, class A>
-[[nodiscard]] BPW_INLINE std::array<simd::bytes64<A>, 2> signed_quads(
-    const std::uint8_t* block, const simd::bytes64<A>& signs) noexcept {
+[[nodiscard]] BPW_INLINE std::array<simd::bytes64<A>, 2> quad_codes(
+    const std::uint8_t* block) noexcept {
     using codebook = typename T::codebook;
-    constexpr auto levels = codebook::levels.size();
     std::array<simd::bytes64<A>, 2> codes;
     if constexpr (codebook::length == 8) {
         const auto index = words_of<A, T::index, sizeof(typename T::block)>(block);
@@ -156,10 +155,7 @@ template <class T, class A>
         if constexpr (requires { T::index.high; }) upper = block + T::index.high.low.rule.byte;
         codes = simd::lookup_pairs(codes_of_quads<codebook>, index, upper);
     }
-    constexpr auto first = code_mask<levels>(0);
-    constexpr auto second = code_mask<levels>(1);
-    return {simd::select_bits<A>(first, codes[0], signs),
-            simd::select_bits<A>(second, codes[1], signs)};
+    return codes;
 }
 
 // Codebooks of -1, 0, 1 that a bit per octet or group shifts.
@@ -170,7 +166,7 @@ void octets_per_shift(const void*);
 template <class T>
 using octets_per_shift_t = decltype(octets_per_shift(static_cast<const T*>(nullptr)));
 template <class T>
-concept shifted_lattice_codes = traits<T>::rows == 1 && !std::is_void_v<octets_per_shift_t<T>>;
+concept shifted_lattice_codes = !std::is_void_v<octets_per_shift_t<T>>;
 
 // The eight bits that end with the bit of an octet's shift.
 template <class T>
@@ -178,33 +174,48 @@ inline constexpr auto shift_plan = simd::word_plan::make(8, sizeof(typename T::b
     return T::shift.low.rule.bit(0, o / octets_per_shift_t<T>::value) - 7;
 });
 
-// The lanes of a tile out of its quads.
-template <class A>
-[[nodiscard]] BPW_INLINE std::array<simd::bytes64<A>, 4> lanes_of_quads(
-    const std::array<simd::nibble_table, 4>& tables,
-    const std::array<simd::bytes64<A>, 2>& quads) noexcept {
-    return {simd::lookup_nibble<4, A>(tables[0], quads[0]),
-            simd::lookup_nibble<4, A>(tables[1], quads[1]),
-            simd::lookup_nibble<0, A>(tables[2], quads[0]),
-            simd::lookup_nibble<0, A>(tables[3], quads[1])};
-}
+// As the base of an unpack: what is the same however the indices and signs are laid out.
+template <class T>
+struct lattice_lanes {
+    // A power of two, because sums are multiplied with it.
+    static constexpr int bias = 64;
+    static constexpr int max = bias + traits<T>::lanes.max;
+
+    // The lanes of sixty-four quads out of their codes and signs (or shifts).
+    template <class A>
+    [[nodiscard]] BPW_INLINE static std::array<simd::bytes64<A>, 4> of_quads(
+        const std::array<simd::bytes64<A>, 2>& codes, const simd::bytes64<A>& signs) noexcept {
+        constexpr auto levels = T::codebook::levels.size();
+        const auto first = simd::select_bits<A>(code_mask<levels>(0), codes[0], signs);
+        const auto second = simd::select_bits<A>(code_mask<levels>(1), codes[1], signs);
+        return {simd::lookup_nibble<4, A>(tables[0], first),
+                simd::lookup_nibble<4, A>(tables[1], second),
+                simd::lookup_nibble<0, A>(tables[2], first),
+                simd::lookup_nibble<0, A>(tables[3], second)};
+    }
+
+  private:
+    static constexpr auto tables = nibble_tables<typename T::codebook>([](int level, bool set) {
+        if constexpr (shifted_lattice_codes<T>)
+            return bias + 8 * level + (set ? -1 : 1);
+        else
+            return bias + (set ? -level : level);
+    });
+};
 
 }  // namespace detail
 
 template <class T>
-    requires(detail::signed_lattice_codes<T> || detail::shifted_lattice_codes<T>)
-struct unpack<T> {
+    requires(traits<T>::rows == 1 &&
+             (detail::signed_lattice_codes<T> || detail::shifted_lattice_codes<T>))
+struct unpack<T> : detail::lattice_lanes<T> {
     using order = detail::lane_per_quad_order;
-    // A power of two, because sums are multiplied with it.
-    static constexpr int bias = 64;
-    static constexpr int max = bias + traits<T>::lanes.max;
 
     template <class A>
     [[nodiscard]] BPW_INLINE static std::array<simd::bytes64<A>, 4> tile_lanes(
         const tile_ref<T>& tile) noexcept {
         const auto* const block = tile.block().bytes;
-        return detail::lanes_of_quads<A>(tables,
-                                         detail::signed_quads<T, A>(block, signs<A>(block)));
+        return unpack::template of_quads<A>(detail::quad_codes<T, A>(block), signs<A>(block));
     }
     template <int Step, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
@@ -212,14 +223,6 @@ struct unpack<T> {
     }
 
   private:
-    static constexpr auto tables =
-        detail::nibble_tables<typename T::codebook>([](int level, bool set) {
-            if constexpr (detail::shifted_lattice_codes<T>)
-                return bias + 8 * level + (set ? -1 : 1);
-            else
-                return bias + (set ? -level : level);
-        });
-
     template <class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> signs(const std::uint8_t* block) noexcept {
         if constexpr (detail::shifted_lattice_codes<T>)
