@@ -41,9 +41,9 @@ struct lattice_row_order {
         const int run = 4 * step + lane % 16 / 4;
         return 16 * run + 4 * (lane % 4) + lane / 16;
     }
-    static void add_up(std::int32_t (&quad_sum)[64]) noexcept {
+    static void add_up(std::int32_t (&start)[64]) noexcept {
         for (std::size_t at = 0; at < 64; at += 16) {
-            for (std::size_t i = 4; i < 16; ++i) quad_sum[at + i % 4] += quad_sum[at + i];
+            for (std::size_t i = 4; i < 16; ++i) start[at + i % 4] += start[at + i];
         }
     }
 };
@@ -171,9 +171,9 @@ inline constexpr auto index_bytes = [] {
     for (int at = 0; at < 64; ++at) {
         const auto bit =
             row_by_row<rule, 4, 64 / each, 0, 4 / each>{T::index.low.rule}.bit(0, at / each);
+        const auto byte = bit / 8 + static_cast<std::size_t>(at % each);
         from[static_cast<std::size_t>(at)] =
-            static_cast<std::uint8_t>(bit / 8 - T::index.low.rule.byte) +
-            static_cast<std::uint8_t>(at % each);
+            static_cast<std::uint8_t>(byte - T::index.low.rule.byte);
     }
     return from;
 }();
@@ -184,10 +184,13 @@ template <class T, int Set, class A>
 }
 
 // Indices of 9 bits in words with the signs of their octets above them.
+template <class Field>
+inline constexpr bool is_nine_bits_of_words = false;
+template <int Count>
+inline constexpr bool is_nine_bits_of_words<const field<Count, part<9, plane<16, 1, 4, 4>>>> = true;
 template <class T>
 concept signs_above_indices = requires {
-    requires std::is_same_v < const part<9, plane<16, 1, 4, 4>>,
-    const decltype(T::index.low) > ;
+    requires is_nine_bits_of_words<decltype(T::index)>;
     requires T::signs7.stored.low.rule.byte == T::index.low.rule.byte;
     requires T::signs7.stored.low.rule.sub == 9;
 };
