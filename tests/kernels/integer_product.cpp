@@ -54,14 +54,20 @@ std::vector<double> unpacked(const bpw::activations<Order, Bias, Group>& a) {
     return x;
 }
 
-// A weight as integers see it: iq6_k decodes to other floats than its integer table.
+// A weight as integers see it: in sixteenths where it is no integer before scaling.
 template <class T>
 double integer_weight(const bpw::matrix_view<T>& w, std::size_t row, std::size_t i) {
     constexpr auto size = std::size_t{bpw::traits<T>::block_size};
     const auto block = w.block(row, i / size);
     const int n = static_cast<int>(i % size);
     const int g = n / bpw::traits<T>::group_size;
-    return static_cast<double>(bpw::scale(block, g)) * T::lane(block, n) +
+    const auto lane = [&] {
+        if constexpr (bpw::detail::has_value<T>)
+            return std::round(16 * static_cast<double>(T::value(block, n))) / 16;
+        else
+            return T::lane(block, n);
+    };
+    return static_cast<double>(bpw::scale(block, g)) * lane() +
            static_cast<double>(bpw::offset(block, g));
 }
 

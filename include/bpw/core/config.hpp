@@ -119,9 +119,12 @@
 #define BPW_EXCEPTIONS 0
 #endif
 
-// For the small functions of hot loops, whose vectors must not pass through memory in a call.
+// For the small functions of hot loops, whose vectors must not pass through memory in a call; the
+// second behind the parameters of a lambda.
 #if defined(_MSC_VER)
 #define BPW_INLINE __forceinline
+#define BPW_INLINE_LAMBDA
 #else
 #define BPW_INLINE [[gnu::always_inline]] inline
+#define BPW_INLINE_LAMBDA __attribute__((always_inline))
 #endif

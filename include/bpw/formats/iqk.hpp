@@ -169,10 +169,9 @@ struct iq5_k : detail::iqk_format<type_id::iq5_k, 16, type_id::q6_0>,
 
 /// s in -128..127, 6-bit codes. 6.625 bits per weight, for output and embedding tensors.
 ///
-/// It has two decodings: the integer table, which its encoder optimises against and its matrix
-/// products use (`lane`), and a cubic through nearly the same points, which its float decoder
-/// uses
-/// (`value`). They differ by at most 0.49 of a step.
+/// It has two decodings: the integer table, which its encoder optimises against (`lane`), and a
+/// cubic through nearly the same points, which decoding and products use (`value`). They differ by
+/// at most 0.49 of a step.
 ///
 ///     0    d       f16
 ///     2    extra   x, a bit string

@@ -6,7 +6,8 @@
 //
 //   s[l] = fma(float(integer sum of lane l), scale of lane l, s[l])
 //
-// and sixteen more for what is added to the weights of each run of 16, o[r] = fma(offset[r],
+// (where there are fine lanes, of which an integer is a fraction, that fraction of the scale) and
+// sixteen more for what is added to the weights of each run of 16, o[r] = fma(offset[r],
 // sum of the activations of run r, o[r]); where there is such an offset, the bias of the lanes
 // times the scale is part of it. A result is sum(s) + sum(o), each in the order of
 // simd::float16::sum. Where R rows are interleaved, sixteen sums belong to R rows; they are added
@@ -86,12 +87,16 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
         else
             return scales_of<Unpack, A>(tile);
     }();
-    const auto scale = scales.scale * simd::float16<A>::load(x.scale);
+    constexpr int fine = fine_bits<Unpack>;
+    auto scale = scales.scale * simd::float16<A>::load(x.scale);
+    if constexpr (fine != 0) scale = scale * simd::float16<A>::all(1.0f / (1 << fine));
     // Where something is added to the weights anyway, that takes the bias of the lanes with it.
     constexpr bool shifted = requires { Unpack::step; };
     constexpr bool with_offsets = has_offsets<Unpack, T>;
     constexpr int bias = with_offsets ? 0 : Unpack::bias;
+    static_assert(with_offsets || fine == 0);
     const auto lanes = lanes_of<Unpack, A>(tile);
+    [[maybe_unused]] const auto fine_lanes = fine_lanes_of<Unpack, A>(tile);
     ints sum;
     const auto step = [&]<int Step>(std::integral_constant<int, Step>) {
         constexpr bool first = Step == 0 || !same_groups<order, group>(Step - 1, Step);
@@ -100,6 +105,11 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
             sum = bias == 0 ? ints::zero() : ints::load(x.start + 16 * Step);
         }
         simd::add_dot4<Unpack::max>(sum, lanes[Step], x.q + 64 * Step);
+        if constexpr (fine != 0) {
+            static_assert(first && last);
+            sum = sum.template shifted_left<fine>();
+            simd::add_dot4<(1 << fine) - 1>(sum, fine_lanes[Step], x.q + 64 * Step);
+        }
         if constexpr (last) {
             sums.products.add_product(sum.to_float(),
                                       scale_of_quads<order, Step, alternating>(scale));
@@ -137,6 +147,7 @@ template <class A, class T>
         multiply_tile<unpack<T>>(tile_ref<T>{w, row, block, full}, *from++, sums);
     }
     if constexpr (full != 1) {
+        static_assert(fine_bits<unpack<T>> == 0, "the scalar unpack has none");
         if (block < w.blocks()) {
             multiply_tile<scalar_unpack<T, unpack<T>::bias>>(
                 tile_ref<T>{w, row, block, w.blocks() - block}, *from, sums);

@@ -88,7 +88,8 @@ class row_products {
 };
 
 /// What the integers of a tile are multiplied with (`scale`) and what is added then (`offset`), for
-/// each run of 16 weights: w = scale * (lane - unpack<T>::bias) + offset.
+/// each run of 16 weights: w = scale * (lane - unpack<T>::bias) + offset. Where fine_bits says so,
+/// the lane is followed by a fraction, fine_lanes_of.
 template <class A>
 using tile_scales = detail::tile_scales<A>;
 

@@ -1,7 +1,7 @@
-// Products of bytes by fours over a run of quads, for kernels that multiply many of them.
+// Products over a run of quads, for kernels that multiply many of them.
 //
-// Archs without an instruction for dot4() add pairs in 16 bits for as many quads as cannot
-// overflow, and multiply magnitudes where unsigned lanes would.
+// Archs without an instruction for dot4() add the products of small lanes in pairs of 16 bits, for
+// as many quads as cannot overflow, and multiply lanes above that in words of 16 bits.
 #pragma once
 
 #include <bpw/simd/bytes.hpp>
@@ -21,15 +21,39 @@ inline constexpr bool adds_in_16_bits = false;
 inline constexpr bool adds_in_16_bits = true;
 #endif
 
+// Quads whose pairs are added up in 16 bits.
+template <int MaxU>
+inline constexpr std::size_t quads_in_16_bits = 32767 / (2 * 127 * MaxU);
+
 template <int MaxU, std::size_t K, std::size_t Count, class A>
 BPW_INLINE void dot_quads(i32_batch<A>& sum, i16_batch<A>&, const u8_batch<A>& u,
                           const s8_batch<A>& s, xsimd::generic) noexcept {
     sum = dot4<MaxU, A>(sum, u, s);
 }
 
-// Quads whose pairs are added up in 16 bits.
-template <int MaxU>
-inline constexpr std::size_t quads_in_16_bits = MaxU > 129 ? 1 : 32767 / (2 * 127 * MaxU);
+template <class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> dot2(const i32_batch<A>& sum, const i16_batch<A>& a,
+                                           const i16_batch<A>& b, xsimd::generic) noexcept {
+    constexpr auto size = i16_batch<A>::size;
+    std::int16_t x[size];
+    std::int16_t y[size];
+    std::int32_t z[size / 2];
+    a.store_unaligned(x);
+    b.store_unaligned(y);
+    sum.store_unaligned(z);
+    for (std::size_t i = 0; i < size; ++i) z[i / 2] += x[i] * y[i];
+    return i32_batch<A>::load_unaligned(z);
+}
+
+// Keeps compilers from adding the terms of a sum in another order: they would have all products
+// first, and no registers for them.
+template <class V>
+[[nodiscard]] BPW_INLINE V in_this_order(V sum) noexcept {
+#if defined(__GNUC__) && defined(__SSE2__)
+    asm("" : "+x"(sum));
+#endif
+    return sum;
+}
 
 #if XSIMD_WITH_SSSE3
 template <int MaxU, std::size_t K, std::size_t Count, class A>
@@ -37,12 +61,16 @@ requires adds_in_16_bits BPW_INLINE void dot_quads(i32_batch<A>& sum, i16_batch<
                                                    const u8_batch<A>& u, const s8_batch<A>& s,
                                                    xsimd::ssse3) noexcept {
     constexpr auto most = quads_in_16_bits<MaxU>;
-    const __m128i products = MaxU > 129 ? _mm_maddubs_epi16(_mm_abs_epi8(u), _mm_sign_epi8(s, u))
-                                        : _mm_maddubs_epi16(u, s);
-    pairs = K % most == 0 ? products : _mm_add_epi16(pairs, products);
+    const __m128i products = _mm_maddubs_epi16(u, s);
+    pairs = K % most == 0 ? products : in_this_order(_mm_add_epi16(pairs, products));
     if constexpr (K % most == most - 1 || K == Count - 1) {
-        sum = _mm_add_epi32(sum, _mm_madd_epi16(pairs, _mm_set1_epi16(1)));
+        sum = in_this_order(_mm_add_epi32(sum, _mm_madd_epi16(pairs, _mm_set1_epi16(1))));
     }
+}
+template <class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> dot2(const i32_batch<A>& sum, const i16_batch<A>& a,
+                                           const i16_batch<A>& b, xsimd::ssse3) noexcept {
+    return in_this_order(_mm_add_epi32(sum, _mm_madd_epi16(a, b)));
 }
 #endif
 #if XSIMD_WITH_AVX2
@@ -51,13 +79,23 @@ requires adds_in_16_bits BPW_INLINE void dot_quads(i32_batch<A>& sum, i16_batch<
                                                    const u8_batch<A>& u, const s8_batch<A>& s,
                                                    xsimd::avx2) noexcept {
     constexpr auto most = quads_in_16_bits<MaxU>;
-    const __m256i products = MaxU > 129
-                                 ? _mm256_maddubs_epi16(_mm256_abs_epi8(u), _mm256_sign_epi8(s, u))
-                                 : _mm256_maddubs_epi16(u, s);
-    pairs = K % most == 0 ? products : _mm256_add_epi16(pairs, products);
+    const __m256i products = _mm256_maddubs_epi16(u, s);
+    pairs = K % most == 0 ? products : in_this_order(_mm256_add_epi16(pairs, products));
     if constexpr (K % most == most - 1 || K == Count - 1) {
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+        sum = in_this_order(_mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))));
     }
+}
+template <class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> dot2(const i32_batch<A>& sum, const i16_batch<A>& a,
+                                           const i16_batch<A>& b, xsimd::avx2) noexcept {
+    return in_this_order(_mm256_add_epi32(sum, _mm256_madd_epi16(a, b)));
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> dot2(const i32_batch<A>& sum, const i16_batch<A>& a,
+                                           const i16_batch<A>& b, xsimd::avx512bw) noexcept {
+    return in_this_order(_mm512_add_epi32(sum, _mm512_madd_epi16(a, b)));
 }
 #endif
 
@@ -72,26 +110,38 @@ requires adds_in_16_bits BPW_INLINE void dot_quads(i32_batch<A>& sum, i16_batch<
     return 255;
 }
 
-/// What dot_quads subtracts from lanes u that are at most MaxU, a bound_of_lanes(): then they fit
-/// a signed byte.
-template <int MaxU>
-inline constexpr int lowered_lanes = detail::adds_in_16_bits&& MaxU > 129 ? 128 : 0;
-
-/// Lanes as dot_quads takes them.
-template <int MaxU, class A>
-[[nodiscard]] BPW_INLINE u8_batch<A> lower_lanes(const u8_batch<A>& u) noexcept {
-    if constexpr (lowered_lanes<MaxU> != 0)
-        return u ^ u8_batch<A>(std::uint8_t{128});
-    else
-        return u;
+/// Whether lanes of at most `max` are better multiplied as words of 16 bits, with dot2().
+[[nodiscard]] constexpr bool multiplied_as_words(int max) noexcept {
+    return detail::adds_in_16_bits && max > 129;
 }
 
 /// Quad K of Count: sum += u . s by fours, exact when all are added, in the order of K. `pairs` is
-/// what this needs from quad to quad.
+/// what this needs from quad to quad. u is at most MaxU, for which multiplied_as_words() is false.
 template <int MaxU, std::size_t K, std::size_t Count, class A>
 BPW_INLINE void dot_quads(i32_batch<A>& sum, i16_batch<A>& pairs, const u8_batch<A>& u,
                           const s8_batch<A>& s) noexcept {
+    static_assert(!multiplied_as_words(MaxU));
     detail::dot_quads<MaxU, K, Count, A>(sum, pairs, u, s, A{});
+}
+
+/// sum[i] + a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1].
+template <class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> dot2(const i32_batch<A>& sum, const i16_batch<A>& a,
+                                           const i16_batch<A>& b) noexcept {
+    return detail::dot2<A>(sum, a, b, A{});
+}
+
+/// The bytes 0, 2, 4, ... (Odd = false) or 1, 3, 5, ... of x as words.
+template <bool Odd, class A>
+[[nodiscard]] BPW_INLINE i16_batch<A> every_other_byte(const u8_batch<A>& x) noexcept {
+    const auto words = xsimd::bitwise_cast<std::uint16_t>(x);
+    return xsimd::bitwise_cast<std::int16_t>(
+        Odd ? words >> 8 : words & xsimd::batch<std::uint16_t, A>(std::uint16_t{255}));
+}
+template <bool Odd, class A>
+[[nodiscard]] BPW_INLINE i16_batch<A> every_other_byte(const s8_batch<A>& x) noexcept {
+    const auto words = xsimd::bitwise_cast<std::int16_t>(x);
+    return (Odd ? words : words << 8) >> 8;
 }
 
 }  // namespace simd

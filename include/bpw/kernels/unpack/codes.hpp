@@ -51,6 +51,53 @@ template <class T>
 concept shifted_table_codes =
     !std::is_void_v<shifted_table_t<T>> && (plane_unpacked<T> || std::is_same_v<T, iq4_kss>);
 
+// The table of lanes for codes that a bit of the group shifts.
+template <class T>
+struct shifted_lanes {
+    using shifted = shifted_table_t<T>;
+    static constexpr int bias = -range_of(shifted::table).min;
+    static constexpr int max = range_of(shifted::table).max + bias;
+    static constexpr auto table = [] {
+        constexpr auto size = shifted::table.size();
+        std::array<std::uint8_t, (size < 16 ? 16 : size)> biased{};
+        for (std::size_t i = 0; i < size; ++i) {
+            biased[i] = static_cast<std::uint8_t>(shifted::table[i] + bias);
+        }
+        return biased;
+    }();
+};
+// Where weights are not integers, the next integers below and sixteenths.
+template <class T>
+    requires requires { T::cubic; }
+struct shifted_lanes<T> {
+    static constexpr int fine_bits = 4;
+    static constexpr auto sixteenths = [] {
+        std::array<int, T::cubic.size()> out{};
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            const float scaled = 16.0f * T::cubic[i];
+            out[i] = static_cast<int>(scaled + (scaled < 0.0f ? -0.5f : 0.5f));
+        }
+        return out;
+    }();
+    static constexpr int bias = -(*std::min_element(sixteenths.begin(), sixteenths.end()) >> 4);
+    static constexpr int max =
+        (*std::max_element(sixteenths.begin(), sixteenths.end()) >> 4) + bias;
+    static constexpr auto table = [] {
+        std::array<std::uint8_t, T::cubic.size()> out{};
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            out[i] = static_cast<std::uint8_t>((sixteenths[i] >> 4) + bias);
+        }
+        return out;
+    }();
+    static constexpr auto fine_table = [] {
+        std::array<std::uint8_t, T::cubic.size()> out{};
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            out[i] = static_cast<std::uint8_t>(sixteenths[i] & 15);
+        }
+        return out;
+    }();
+};
+
 template <class T>
 struct codes_of {
     using type = code_planes<std::remove_cv_t<decltype(T::q)>>;
@@ -163,22 +210,11 @@ struct unpack<T> {
 // The unshifted table; the shift is part of what is added to a group (see scales_of).
 template <class T>
     requires detail::shifted_table_codes<T>
-struct unpack<T> {
+struct unpack<T> : detail::shifted_lanes<T> {
     using planes = typename detail::codes_of<T>::type;
-    using shifted = detail::shifted_table_t<T>;
     using order = typename planes::order;
-    static constexpr int bias = -range_of(shifted::table).min;
-    static constexpr int max = range_of(shifted::table).max + bias;
-    static constexpr int step = shifted::step;
-
-    static constexpr auto table = [] {
-        constexpr auto size = shifted::table.size();
-        std::array<std::uint8_t, (size < 16 ? 16 : size)> biased{};
-        for (std::size_t i = 0; i < size; ++i) {
-            biased[i] = static_cast<std::uint8_t>(shifted::table[i] + bias);
-        }
-        return biased;
-    }();
+    using detail::shifted_lanes<T>::table;
+    static constexpr int step = detail::shifted_table_t<T>::step;
 
     template <int Step, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
@@ -188,6 +224,12 @@ struct unpack<T> {
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
         const simd::bytes64<A>& codes) noexcept {
         return codes.template lookup<table.size()>(table.data());
+    }
+    template <int Step, class A>
+        requires requires { detail::shifted_lanes<T>::fine_table; }
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> fine_lanes(const tile_ref<T>& tile) noexcept {
+        constexpr const auto& fine = detail::shifted_lanes<T>::fine_table;
+        return planes::template codes<Step, A>(tile).template lookup<fine.size()>(fine.data());
     }
 };
 

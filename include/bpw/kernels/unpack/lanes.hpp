@@ -22,4 +22,28 @@ template <class Unpack, class A, class T>
     }
 }
 
+/// Bits of the second lanes, `fine_lanes`, that an unpack has for weights between integers: a
+/// weight is lane - bias + fine lane / 2^fine_bits then, and sums of integers have the unit
+/// 2^-fine_bits. 0 where there are none.
+template <class Unpack>
+inline constexpr int fine_bits = [] {
+    if constexpr (requires { Unpack::fine_bits; })
+        return Unpack::fine_bits;
+    else
+        return 0;
+}();
+
+/// The fine lanes of the four steps of a tile; nothing where there are none.
+template <class Unpack, class A, class T>
+[[nodiscard]] BPW_INLINE auto fine_lanes_of([[maybe_unused]] const tile_ref<T>& tile) noexcept {
+    if constexpr (fine_bits<Unpack> != 0) {
+        return [&]<int... Step>(std::integer_sequence<int, Step...>) {
+            return std::array<simd::bytes64<A>, 4>{Unpack::template fine_lanes<Step, A>(tile)...};
+        }
+        (std::make_integer_sequence<int, 4>{});
+    } else {
+        return std::array<simd::bytes64<A>, 0>{};
+    }
+}
+
 BPW_NAMESPACE_END
