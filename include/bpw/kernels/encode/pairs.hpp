@@ -29,7 +29,7 @@ class pair_groups {
             if (fit->scale == 0.0f) continue;
             lane_array scale;
             for (std::size_t l = 0; l < lane_count; ++l) {
-                scale[l] = fit->scale * (0.79f + 0.03f * static_cast<float>(l));
+                scale[l] = fit->scale * fused(0.03f, static_cast<float>(l), 0.79f);
             }
             const auto l = smallest_lane(lanes::to_array(errors(x, w, floats::load(scale.data()))));
             const auto c = with_scale(x, w, scale[l]);

@@ -5,7 +5,7 @@
 #include <bpw/kernels/encode/trellis_search.hpp>
 #include <bpw/kernels/encode/vector_codes.hpp>
 
-#include <memory>
+#include <cmath>
 
 BPW_NAMESPACE_BEGIN
 
@@ -54,8 +54,8 @@ class trellis_groups {
         double squares = 0;
         double weights = 0;
         for (std::size_t i = 0; i < group; ++i) {
-            squares +=
-                static_cast<double>(w[i]) * (static_cast<double>(x[i]) * static_cast<double>(x[i]));
+            const double xi = x[i];
+            squares = std::fma(static_cast<double>(w[i]), xi * xi, squares);
             weights += static_cast<double>(w[i]);
         }
         const auto first = static_cast<float>(std::sqrt(squares / weights) / 36.9);
