@@ -156,9 +156,9 @@ void check(std::size_t rows, std::size_t cols) {
         bpw::gemv(w, xc, column);
         for (std::size_t r = 0; r < rows; ++r) {
             const std::span<const float> wr(want.data() + r * cols, cols);
-            ASSERT_TRUE(reference::same_bits(y[c * rows + r], reference::ordered_product(wr, xc)));
-            ASSERT_TRUE(reference::same_bits(column[r], y[c * rows + r]));
-            ASSERT_TRUE(reference::same_bits(bpw::dot(w, r, xc), y[c * rows + r]));
+            ASSERT_TRUE(reference::same_bits(y[c * rows + r], reference::running_product(wr, xc)));
+            ASSERT_TRUE(reference::same_bits(column[r], reference::ordered_product(wr, xc)));
+            ASSERT_TRUE(reference::same_bits(bpw::dot(w, r, xc), column[r]));
         }
     }
 }
