@@ -33,7 +33,7 @@ struct quad_order {
     }
 };
 
-inline constexpr quad_order in_order{{0, 1, 2, 3, 4, 5, 6, 7}};
+inline constexpr quad_order quads_in_order{{0, 1, 2, 3, 4, 5, 6, 7}};
 // Quads 16 columns, or 8 columns, apart share the slots of a byte.
 inline constexpr quad_order halves{{0, 4, 1, 5, 2, 6, 3, 7}};
 inline constexpr quad_order crossed{{0, 2, 4, 6, 1, 3, 5, 7}};
@@ -41,7 +41,7 @@ inline constexpr quad_order crossed{{0, 2, 4, 6, 1, 3, 5, 7}};
 inline constexpr quad_order swapped{{0, 2, 1, 3, 4, 6, 5, 7}};
 
 // Codes of `Width` bits.
-template <int Width, int R, const quad_order& Order = in_order>
+template <int Width, int R, const quad_order& Order = quads_in_order>
 struct quads {
     std::size_t byte;
     [[nodiscard]] constexpr std::size_t bit(int k, int n) const noexcept {

@@ -227,16 +227,16 @@ void decode_row_tile(const tile_ref<T>& tile, float* out, std::size_t stride) no
              simd::bytes64<A>::all(static_cast<std::uint8_t>(-unpack<T>::bias)))
                 .store(bytes + at);
         }
-        const std::uint8_t* in_order = bytes;
+        const std::uint8_t* by_weight = bytes;
         alignas(64) std::uint8_t moved[tile_weights];
         if constexpr (!has_natural_quads<order>) {
             simd::permute256<place_of_weight<order>, A>(bytes, moved);
-            in_order = moved;
+            by_weight = moved;
         }
         for (std::size_t run = 0; run < 16; ++run) {
             const auto g = 16 * run / group;
             auto x = simd::from_signed_bytes<A>(
-                         reinterpret_cast<const std::int8_t*>(in_order + 16 * run)) *
+                         reinterpret_cast<const std::int8_t*>(by_weight + 16 * run)) *
                      lanes::all(scale[g][k]);
             if constexpr (traits<T>::has_offset) x = x + lanes::all(offset[g][k]);
             if constexpr (has_positive_zero<T>) x = x + lanes::all(0.0f);

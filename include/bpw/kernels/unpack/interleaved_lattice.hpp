@@ -109,9 +109,9 @@ class lattice_signs<A, T> {
         const auto* const from = tile.block().bytes + T::signs.low.rule.byte;
         for (std::size_t i = 0; i < 128; i += 64) {
             // In each integer byte i, bit q becomes bit 4 q + i.
-            const auto bytes = simd::bytes64<A>::load(from + i);
+            const auto plane = simd::bytes64<A>::load(from + i);
             auto x = simd::int16x<A>::make(
-                [&](std::size_t n) { return xsimd::bitwise_cast<std::int32_t>(bytes.v[n]); });
+                [&](std::size_t n) { return xsimd::bitwise_cast<std::int32_t>(plane.v[n]); });
             x = swap_positions<4, 2>(x);
             x = swap_positions<3, 1>(x);
             x = swap_positions<2, 0>(x);
