@@ -428,6 +428,40 @@ TEST_P(every_encoder, encodes_no_rows) {
     EXPECT_TRUE(encode_any::encode(GetParam(), {}, 0, cols, {}));
 }
 
+// One type for every way of searching. The sums were taken once; a change of an encoder changes
+// them, but no change of the arch, the compiler or its flags may.
+TEST(encode, writes_the_same_bytes_on_every_arch) {
+    struct expected {
+        type_id id;
+        std::uint64_t sum;
+    };
+    constexpr expected types[] = {
+        {type_id::f16, 0x4aaea21d000b7c3bu},     {type_id::q4_0, 0x66937ad123a05458u},
+        {type_id::q4_1, 0x8dd2dec59b64e134u},    {type_id::q8_0, 0x5ca1eb756e49a8f7u},
+        {type_id::q2_K, 0x1cdc10a2521b713bu},    {type_id::q6_K, 0xdfb7456901070331u},
+        {type_id::iq4_nl, 0x5adf516e233c1575u},  {type_id::mxfp4, 0x4aba7f4acec6ebddu},
+        {type_id::iq3_k, 0x306f9b471246460fu},   {type_id::iq5_ks, 0x4afe4f42e1ab0eafu},
+        {type_id::iq4_kss, 0x70998870b453cd2fu}, {type_id::iq2_kl, 0xab5380b0661b3f18u},
+        {type_id::iq2_xs, 0x39ab896aa1a3728fu},  {type_id::iq3_xxs, 0x7a13dcfd048a04f3u},
+        {type_id::iq1_m, 0x38950c8313d07cb2u},   {type_id::iq2_kt, 0x1d002c44661284bdu},
+        {type_id::iq4_kt, 0xe707586a679ca4a1u},  {type_id::tq1_0, 0xd1cb1b8fd47b2c36u},
+    };
+    auto x = gaussian(rows * cols, 13);
+    for (std::size_t i = 0; i < x.size(); i += 37) x[i] *= 5.0f;
+    const auto importance = golden_importance(cols);
+    for (const auto& t : types) {
+        std::vector<std::byte> bytes(encode_any::bytes_of(t.id, rows, cols));
+        std::uint64_t sum = 0;
+        for (const bool weighted : {true, false}) {
+            ASSERT_TRUE(encode_any::encode(
+                t.id, x, rows, cols, bytes,
+                weighted ? std::span<const float>(importance) : std::span<const float>()));
+            for (const auto b : bytes) sum = reference::mix(sum ^ static_cast<std::uint64_t>(b));
+        }
+        EXPECT_EQ(sum, t.sum) << bpw::name(t.id) << std::hex << " 0x" << sum;
+    }
+}
+
 TEST(encode, refuses_types_without_an_encoder) {
     const std::vector<float> x(128);
     std::vector<std::byte> out(64);
