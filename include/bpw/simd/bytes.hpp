@@ -206,6 +206,29 @@ template <class A, std::size_t Size, class Tag>
     }
 }
 
+// Tables that fill a register, or half of one.
+template <std::size_t Size, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> wide_lookup_on(const std::uint8_t* table,
+                                                    const u8_batch<A>& index,
+                                                    xsimd::generic) noexcept {
+    return lookup_on<A>(std::integral_constant<std::size_t, Size>{}, table, index, A{});
+}
+#if XSIMD_WITH_AVX512VBMI
+template <std::size_t Size, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> wide_lookup_on(const std::uint8_t* table,
+                                                    const u8_batch<A>& index,
+                                                    xsimd::avx512vbmi) noexcept {
+    constexpr __mmask64 every_byte = ~__mmask64{0};
+    if constexpr (Size == 64) {
+        return _mm512_maskz_permutexvar_epi8(every_byte, index, _mm512_loadu_si512(table));
+    } else {
+        const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(table));
+        return _mm512_maskz_permutexvar_epi8(every_byte, index,
+                                             _mm512_maskz_broadcast_i64x4(0xff, half));
+    }
+}
+#endif
+
 template <int By, class A>
 [[nodiscard]] BPW_INLINE i32_batch<A> shift_left_32_on(const i32_batch<A>& x,
                                                        xsimd::generic) noexcept {
@@ -247,7 +270,11 @@ template <int MaxU, class A>
 template <std::size_t Size, class A>
 [[nodiscard]] BPW_INLINE u8_batch<A> lookup(const std::uint8_t* table,
                                             const u8_batch<A>& index) noexcept {
-    return detail::lookup_on<A>(std::integral_constant<std::size_t, Size>{}, table, index, A{});
+    static_assert(Size == 16 || Size == 32 || Size == 64);
+    if constexpr (Size == 16)
+        return detail::lookup16_on<A>(table, index, A{});
+    else
+        return detail::wide_lookup_on<Size, A>(table, index, A{});
 }
 
 /// Every 32-bit integer shifted left.
