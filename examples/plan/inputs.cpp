@@ -5,6 +5,8 @@
 #include <bpw/core/error.hpp>
 #include <bpw/plan/gguf_source.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -71,7 +73,8 @@ void add_class_options(CLI::App& app, class_arguments& c, const std::string& sid
         ->type_name("TYPE")
         ->group(group);
     app.add_option(flag("speed"), c.speed,
-                   "how fast weights are read: GB/s, or a CSV of speeds per type")
+                   "how fast weights are read: GB/s, a CSV of speeds per type, or the JSON that "
+                   "`./run bench` writes")
         ->type_name("GB/S|CSV")
         ->group(group);
     app.add_option(flag("irq-k"), c.outlier_distance,
@@ -426,7 +429,38 @@ class loader {
             }
             return speed_table::of_bandwidth(*rate * 1e9);
         }
-        return read_speeds(read_file(text), text, args_.bandwidth * 1e9).value();
+        const auto bytes = read_file(text);
+        if (bytes.starts_with('{')) return measured_speeds(bytes, text);
+        return read_speeds(bytes, text, args_.bandwidth * 1e9).value();
+    }
+
+    // What the benchmark of this project wrote: cases gemv/TYPE/SHAPE with the rate at which the
+    // weights were read.
+    static speed_table measured_speeds(const std::string& bytes, const std::string& file) {
+        const auto fail = [&](const std::string& why) {
+            return bpw::error(errc::malformed, std::string("in ").append(quoted(file)).append(why));
+        };
+        const auto all = nlohmann::json::parse(bytes, nullptr, false);
+        if (all.is_discarded()) throw fail(": this is not JSON");
+        const auto cases = all.find("benchmarks");
+        if (cases == all.end() || !cases->is_array()) {
+            throw fail(": there is no list `benchmarks`, as Google Benchmark writes it");
+        }
+        std::map<std::string, double> rates;
+        for (const auto& c : *cases) {
+            if (!c.is_object() || c.value("run_type", "iteration") != "iteration") continue;
+            const std::string name = c.value("name", "");
+            if (!name.starts_with("gemv/")) continue;
+            const auto type = name.substr(5, name.find('/', 5) - 5);
+            const auto rate = c.value("GB/s", 0.0);
+            if (!(rate > 0)) throw fail(": the case " + name + " has no rate `GB/s` above zero");
+            auto& best = rates[type];
+            best = std::max(best, rate);
+        }
+        if (rates.empty()) throw fail(": there is no case gemv/TYPE/SHAPE");
+        speed_table speeds(file);
+        for (const auto& [type, rate] : rates) speeds.set(type, 1e-9 / rate);
+        return speeds;
     }
 
     class_request request_of(const class_arguments& c) const {

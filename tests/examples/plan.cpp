@@ -322,6 +322,34 @@ TEST(plan, keeps_a_limit_on_time) {
     EXPECT_NE(run("plan", command).err.find("microseconds"), std::string::npos);
 }
 
+TEST(plan, takes_speeds_from_the_benchmark) {
+    const workplace w;
+    const auto file = w.path("kernels.json");
+    const auto plan_with = [&](const std::string& text) {
+        std::ofstream(file) << text;
+        return run("plan", {w.path("kld_results.csv"), "--curve", w.path("curve.csv"), "--pool",
+                            "q8_0,iq2_k", "--size", "70%", "--gpu-speed", file, "--json"});
+    };
+    // The faster of two runs counts, and nothing but gemv.
+    const std::string cases =
+        R"({"name": "gemv/q8_0/16384x4096", "run_type": "iteration", "GB/s": 10.0},
+           {"name": "gemv/q8_0/16384x4096", "run_type": "iteration", "GB/s": 20.0},
+           {"name": "gemm/q8_0/512x4096x512", "run_type": "iteration", "GB/s": 999.0},
+           {"name": "gemv/bf16/16384x4096", "run_type": "iteration", "GB/s": 20.0},
+           {"name": "gemv/f32/16384x4096", "run_type": "iteration", "GB/s": 20.0},
+           {"name": "gemv/iq4_nl/16384x4096", "run_type": "iteration", "GB/s": 20.0},
+           {"name": "gemv/iq2_k/16384x4096", "run_type": "iteration", "GB/s": 20.0})";
+    const auto measured = plan_with("{\"benchmarks\": [" + cases + "]}");
+    ASSERT_EQ(measured.status, 0) << measured.err;
+    const auto uniform =
+        run("plan", {w.path("kld_results.csv"), "--curve", w.path("curve.csv"), "--pool",
+                     "q8_0,iq2_k", "--size", "70%", "--gpu-speed", "20", "--json"});
+    EXPECT_NEAR(json::parse(measured.out)["seconds_per_token"].get<double>(),
+                json::parse(uniform.out)["seconds_per_token"].get<double>(), 1e-12);
+    EXPECT_NE(plan_with("{\"benchmarks\": []}").err.find("no case gemv"), std::string::npos);
+    EXPECT_NE(plan_with("{").err.find("not JSON"), std::string::npos);
+}
+
 TEST(plan, pareto_lists_the_front) {
     const workplace w;
     const auto o = run("plan", {"pareto", w.path("kld_results.csv"), "--curve", w.path("curve.csv"),
