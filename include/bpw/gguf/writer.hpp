@@ -236,6 +236,20 @@ struct part_layout {
     return parts;
 }
 
+/// Bytes that the files of a model take together. Errors: those of new_tensor::bytes; `malformed`
+/// for a bad alignment; `overflow`.
+[[nodiscard]] inline result<std::uint64_t> bytes_of(std::span<const new_part> parts) {
+    std::uint64_t sum = 0;
+    for (const auto& p : parts) {
+        const auto layout = detail::part_layout::of(p);
+        if (!layout) return layout.error();
+        const auto next = checked_add(sum, layout->file_bytes);
+        if (!next) return fail(errc::overflow, "the model takes more bytes than 64 bits can count");
+        sum = *next;
+    }
+    return sum;
+}
+
 /// The names of the files of a model: the path itself for one; for several what stands before
 /// `.gguf`, or before the numbers of a name that has some, with numbers of its own.
 [[nodiscard]] inline std::vector<std::filesystem::path> part_paths(
