@@ -14,10 +14,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -402,8 +404,10 @@ TEST_F(quantize, leaves_no_half_file_when_it_is_killed) {
             const auto child = ::fork();
             ASSERT_GE(child, 0);
             if (child == 0) {
-                std::freopen("/dev/null", "w", stdout);
-                std::freopen("/dev/null", "w", stderr);
+                if (std::freopen("/dev/null", "w", stdout) == nullptr ||
+                    std::freopen("/dev/null", "w", stderr) == nullptr) {
+                    ::_exit(126);
+                }
                 ::execl(program.c_str(), "quantize", model("tinylm-f16.gguf").c_str(), out.c_str(),
                         "--type", "iq4_k", "--threads", "1", static_cast<char*>(nullptr));
                 ::_exit(127);
