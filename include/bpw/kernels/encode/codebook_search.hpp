@@ -7,7 +7,7 @@
 #pragma once
 
 #include <bpw/formats/lattice_codebooks.hpp>
-#include <bpw/kernels/encode/lanes.hpp>
+#include <bpw/simd/float_lanes.hpp>
 
 #include <array>
 #include <cstdint>

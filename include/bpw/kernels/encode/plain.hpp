@@ -2,10 +2,10 @@
 #pragma once
 
 #include <bpw/formats/scalar.hpp>
-#include <bpw/kernels/encode/lanes.hpp>
 #include <bpw/kernels/encode/options.hpp>
 #include <bpw/kernels/encode/row_sink.hpp>
 #include <bpw/kernels/encode/small_floats.hpp>
+#include <bpw/simd/float_lanes.hpp>
 
 #include <cstring>
 

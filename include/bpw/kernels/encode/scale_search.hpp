@@ -6,9 +6,9 @@
 // the scales that can be meant, then a finer one around the best.
 #pragma once
 
-#include <bpw/kernels/encode/lanes.hpp>
 #include <bpw/kernels/encode/levels.hpp>
 #include <bpw/kernels/encode/weighted_row.hpp>
+#include <bpw/simd/float_lanes.hpp>
 
 BPW_NAMESPACE_BEGIN
 

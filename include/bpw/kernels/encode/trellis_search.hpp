@@ -7,7 +7,7 @@
 #pragma once
 
 #include <bpw/formats/trellis.hpp>
-#include <bpw/kernels/encode/lanes.hpp>
+#include <bpw/simd/float_lanes.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,8 +1,8 @@
 // A row made ready for a search: brought to an ordinary magnitude, with the weight of every error.
 #pragma once
 
-#include <bpw/kernels/encode/lanes.hpp>
 #include <bpw/kernels/encode/options.hpp>
+#include <bpw/simd/float_lanes.hpp>
 
 #include <algorithm>
 #include <bit>
