@@ -70,14 +70,18 @@ inline constexpr bool has_natural_quads = [] {
 template <class Order>
 inline constexpr std::array<std::uint8_t, 64> quad_places = [] {
     std::array<std::uint8_t, 64> place{};
-    const auto key = [](int n) {
-        const int weight = Order::weight(n / 16, n % 16 * 4);
-        return has_natural_quads<Order> ? weight : weight / 16;
-    };
-    for (int n = 0; n < 64; ++n) {
+    std::array<int, 64> key{};
+    for (std::size_t n = 0; n < 64; ++n) {
+        const auto quad = static_cast<int>(n);
+        const int weight = Order::weight(quad / 16, quad % 16 * 4);
+        key[n] = has_natural_quads<Order> ? weight : weight / 16;
+    }
+    for (std::size_t n = 0; n < 64; ++n) {
         int before = 0;
-        for (int m = 0; m < 64; ++m) before += key(m) < key(n) || (key(m) == key(n) && m < n);
-        place[static_cast<std::size_t>(n)] = static_cast<std::uint8_t>(before);
+        for (std::size_t m = 0; m < 64; ++m) {
+            before += key[m] < key[n] || (key[m] == key[n] && m < n);
+        }
+        place[n] = static_cast<std::uint8_t>(before);
     }
     return place;
 }();

@@ -110,13 +110,29 @@ class codebook_search {
     }
     static constexpr std::size_t classes = power(length - first_of_class);
 
-    [[nodiscard]] static constexpr std::array<std::size_t, length> digits(std::size_t entry) {
-        std::array<std::size_t, length> out{};
-        for (std::size_t k = 0; k < length; ++k) {
-            const auto v = lattice::grid<Codebook>[entry][k];
-            while (Codebook::levels[out[k]] != v) ++out[k];
+    // Which level a value is. Tables keep the evaluation of the others within compilers' limits.
+    static constexpr auto place_of_level = [] {
+        std::array<std::uint8_t, 256> place{};
+        for (std::size_t i = 0; i < Codebook::levels.size(); ++i) {
+            place[static_cast<std::size_t>(Codebook::levels[i] + 128)] =
+                static_cast<std::uint8_t>(i);
+        }
+        return place;
+    }();
+    static constexpr auto digit_table = [] {
+        std::array<std::array<std::size_t, length>, std::size_t{Codebook::entries}> out{};
+        for (std::size_t e = 0; e < out.size(); ++e) {
+            auto& to = out[e];
+            const auto& from = lattice::grid<Codebook>[e];
+            for (std::size_t k = 0; k < length; ++k) {
+                to[k] = place_of_level[static_cast<std::size_t>(from[k] + 128)];
+            }
         }
         return out;
+    }();
+    [[nodiscard]] static constexpr const std::array<std::size_t, length>& digits(
+        std::size_t entry) noexcept {
+        return digit_table[entry];
     }
     // The number of a part's levels, the first place least significant.
     [[nodiscard]] static constexpr std::size_t part(const std::array<std::size_t, length>& digit,
@@ -131,7 +147,7 @@ class codebook_search {
         std::array<std::uint16_t, power(length)> out{};
         for (auto& r : out) r = none;
         for (std::size_t e = 0; e < std::size_t{Codebook::entries}; ++e) {
-            const auto digit = digits(e);
+            const auto& digit = digits(e);
             std::size_t code = 0;
             for (std::size_t k = length; k-- > 0;) code = code * levels + digit[k];
             out[code] = static_cast<std::uint16_t>(e);
@@ -166,7 +182,7 @@ class codebook_search {
         std::array<std::size_t, classes> filled{};
         const auto put = [&](std::size_t c, std::size_t e) {
             const auto at = s.first[c] * lane_count + filled[c]++;
-            const auto digit = digits(e);
+            const auto& digit = digits(e);
             for (std::size_t p = 0; p < inner_parts; ++p) {
                 s.packed[at] |= static_cast<std::uint32_t>(part(digit, p) << 8 * p);
             }
