@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 BPW_NAMESPACE_BEGIN
 
@@ -398,6 +399,40 @@ template <class A>
     }
     return best;
 }
+
+namespace lanes::on {
+
+template <class A, class F>
+BPW_INLINE void store_halves(const simd::float16<A>& x, std::uint8_t* to, F half_of,
+                             xsimd::generic) noexcept {
+    const auto all = to_array(x);
+    for (std::size_t l = 0; l < lane_count; ++l) {
+        const std::uint16_t bits = half_of(all[l]);
+        std::memcpy(to + 2 * l, &bits, 2);
+    }
+}
+#if XSIMD_WITH_AVX512F
+template <class A, class F>
+BPW_INLINE void store_halves(const simd::float16<A>& x, std::uint8_t* to, F,
+                             xsimd::avx512f) noexcept {
+    _mm256_storeu_si256(
+        reinterpret_cast<__m256i*>(to),
+        _mm512_maskz_cvtps_ph(simd::detail::every_lane, x.v[0], _MM_FROUND_TO_NEAREST_INT));
+}
+#endif
+
+}  // namespace lanes::on
+
+namespace lanes {
+
+/// Sixteen numbers that fit an IEEE half, rounded to the nearest, ties to even; half_of(x) does
+/// that for one number where there is no instruction.
+template <class F>
+BPW_INLINE void store_halves(const floats& x, std::uint8_t* to, F half_of) noexcept {
+    on::store_halves<native_arch>(x, to, half_of, native_arch{});
+}
+
+}  // namespace lanes
 
 }  // namespace detail
 

@@ -49,7 +49,6 @@ void store_plain(const float* x, std::size_t n, std::uint8_t* to) noexcept {
         std::memcpy(to + i * sizeof bits, &bits, sizeof bits);
     }
 }
-#if XSIMD_WITH_AVX512F
 template <>
 inline void store_plain<f16>(const float* x, std::size_t n, std::uint8_t* to) noexcept {
     const auto most = floats::all(65504.0f);
@@ -57,16 +56,13 @@ inline void store_plain<f16>(const float* x, std::size_t n, std::uint8_t* to) no
     std::size_t i = 0;
     for (; i + lane_count <= n; i += lane_count) {
         const auto v = lanes::clamp(floats::load(x + i), least, most);
-        _mm256_storeu_si256(
-            reinterpret_cast<__m256i*>(to + 2 * i),
-            _mm512_maskz_cvtps_ph(simd::detail::every_lane, v.v[0], _MM_FROUND_TO_NEAREST_INT));
+        lanes::store_halves(v, to + 2 * i, plain_bits<f16>::of);
     }
     for (; i < n; ++i) {
         const auto bits = plain_bits<f16>::of(x[i]);
         std::memcpy(to + 2 * i, &bits, 2);
     }
 }
-#endif
 
 template <class T>
     requires requires { plain_bits<T>::of(0.0f); }
