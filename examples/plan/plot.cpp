@@ -367,13 +367,17 @@ void draw(const plot_picture& picture, const std::string& path) {
     const int refused = posix_spawnp(&child, program, &actions, nullptr, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[0]);
+    const auto missing = [&] {
+        return bpw::error(fail(errc::not_found, "the picture '", path,
+                               "' needs the program gnuplot, which is not installed (in Debian: "
+                               "the package gnuplot-nox)"));
+    };
     if (refused != 0) {
         close(ends[1]);
-        throw bpw::error(fail(
-            refused == ENOENT ? errc::not_found : errc::io, "the picture '", path,
-            "' needs the program gnuplot, which ",
-            refused == ENOENT ? std::string("is not installed (in Debian: the package gnuplot-nox)")
-                              : "did not start: " + std::string(std::strerror(refused))));
+        if (refused == ENOENT) throw missing();
+        throw bpw::error(
+            fail(errc::io, "the picture '", path,
+                 "' needs the program gnuplot, which did not start: ", std::strerror(refused)));
     }
     // A child that ends early is seen by its exit status, not by a signal.
     const auto before = std::signal(SIGPIPE, SIG_IGN);
@@ -389,6 +393,8 @@ void draw(const plot_picture& picture, const std::string& path) {
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
+    // Where it cannot tell at once, posix_spawnp lets the child end with 127.
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) throw missing();
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         throw bpw::error(fail(errc::io, "gnuplot could not draw the picture '", path, "'"));
     }

@@ -43,6 +43,23 @@ template <class A>
 [[nodiscard]] BPW_INLINE batch<A> sqrt(const batch<A>& a, xsimd::generic) noexcept {
     return xsimd::sqrt(a);
 }
+template <class A>
+[[nodiscard]] BPW_INLINE batch<A> divide(const batch<A>& a, const batch<A>& b,
+                                         xsimd::generic) noexcept {
+    return a / b;
+}
+#if XSIMD_WITH_NEON64
+// What xsimd 13 does for floats on NEON refines estimates, and is not rounded to the nearest.
+template <class A>
+[[nodiscard]] BPW_INLINE batch<A> sqrt(const batch<A>& a, xsimd::neon64) noexcept {
+    return vsqrtq_f32(a);
+}
+template <class A>
+[[nodiscard]] BPW_INLINE batch<A> divide(const batch<A>& a, const batch<A>& b,
+                                         xsimd::neon64) noexcept {
+    return vdivq_f32(a, b);
+}
+#endif
 #if XSIMD_WITH_AVX512F
 // The forms with a mask, because GCC 12 warns of the others that they leave lanes undefined.
 template <class A>
@@ -77,7 +94,9 @@ template <class F, class... Args>
     return map([](const auto& x, const auto& y) { return x - y; }, a, b);
 }
 [[nodiscard]] BPW_INLINE floats divide(const floats& a, const floats& b) noexcept {
-    return map([](const auto& x, const auto& y) { return x / y; }, a, b);
+    return map(
+        [](const auto& x, const auto& y) { return on::divide<native_arch>(x, y, native_arch{}); },
+        a, b);
 }
 /// a * b + c, rounded once.
 [[nodiscard]] BPW_INLINE floats fma(const floats& a, const floats& b, const floats& c) noexcept {
