@@ -65,6 +65,27 @@ TEST(strided, halves_and_bytes) {
     expect_strided<36, 8>(numbers);
 }
 
+template <std::size_t Run, std::size_t Stride>
+void expect_runs(reference::random& numbers) {
+    const auto from = random_span(Stride * (16 / Run - 1) + 2 * Run, numbers);
+    float halves[16];
+    simd::runs_of_halves<Run, Stride, arch>(from.data()).store(halves);
+    for (std::size_t i = 0; i < 16; ++i) {
+        const auto at = i / Run * Stride + 2 * (i % Run);
+        const auto bits = static_cast<std::uint32_t>(from[at] | from[at + 1] << 8);
+        EXPECT_TRUE(reference::same_bits(halves[i], bpw::half_to_float(bits))) << bits;
+    }
+}
+
+TEST(strided, runs_of_halves) {
+    reference::random numbers(68);
+    expect_runs<4, 72>(numbers);
+    expect_runs<4, 0>(numbers);
+    expect_runs<8, 144>(numbers);
+    expect_runs<8, 0>(numbers);
+    expect_runs<16, 0>(numbers);
+}
+
 TEST(strided, every_half) {
     for (std::uint32_t bits = 0; bits < 65536; ++bits) {
         const std::uint8_t from[2] = {static_cast<std::uint8_t>(bits),

@@ -467,7 +467,13 @@ void check_add_dot4() {
         ints expected = sums;
         for (std::size_t i = 0; i < 64; ++i) expected[i / 4] += u[i] * s[i];
         auto got = vector_of(sums);
-        simd::add_dot4<MaxU, arch>(got, vector_of(u), s);
+        simd::add_dot4<MaxU>(got, vector_of(u), s);
+        ASSERT_EQ(values_of(got), expected);
+
+        constexpr int lowered = simd::lowered_by<MaxU, arch>;
+        for (std::size_t i = 0; i < 64; ++i) expected[i / 4] -= lowered * s[i];
+        got = vector_of(sums);
+        simd::add_dot4<MaxU, lowered>(got, vector_of(u), s);
         ASSERT_EQ(values_of(got), expected);
     }
 }

@@ -27,9 +27,9 @@
 BPW_NAMESPACE_BEGIN
 
 /// The activations that a matrix of type T is multiplied with.
-template <class T>
-using activations_for =
-    activations<typename unpack<T>::order, unpack<T>::bias, std::min(32, traits<T>::group_size)>;
+template <class T, class A = native_arch>
+using activations_for = activations<typename unpack<T>::order, detail::start_bias<T, A>,
+                                    std::min(32, traits<T>::group_size)>;
 
 /// The batch of activations that a matrix of type T is multiplied with.
 template <class T, class A = native_arch>
@@ -90,11 +90,11 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
     constexpr int fine = fine_bits<Unpack>;
     auto scale = scales.scale * simd::float16<A>::load(x.scale);
     if constexpr (fine != 0) scale = scale * simd::float16<A>::all(1.0f / (1 << fine));
-    // Where something is added to the weights anyway, that takes the bias of the lanes with it.
     constexpr bool shifted = requires { Unpack::step; };
     constexpr bool with_offsets = has_offsets<Unpack, T>;
-    constexpr int bias = with_offsets ? 0 : Unpack::bias;
-    static_assert(with_offsets || fine == 0);
+    constexpr int bias = Unpack::bias - bias_in_sums<T>;
+    static_assert(with_offsets || (bias == 0 && fine == 0));
+    constexpr int lowered = simd::lowered_by<unpack<T>::max, A>;
     const auto lanes = lanes_of<Unpack, A>(tile);
     [[maybe_unused]] const auto fine_lanes = fine_lanes_of<Unpack, A>(tile);
     ints sum;
@@ -102,9 +102,9 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
         constexpr bool first = Step == 0 || !same_groups<order, group>(Step - 1, Step);
         constexpr bool last = Step == 3 || !same_groups<order, group>(Step, Step + 1);
         if constexpr (first) {
-            sum = bias == 0 ? ints::zero() : ints::load(x.start + 16 * Step);
+            sum = start_bias<T, A> == 0 ? ints::zero() : ints::load(x.start + 16 * Step);
         }
-        simd::add_dot4<Unpack::max>(sum, lanes[Step], x.q + 64 * Step);
+        simd::add_dot4<Unpack::max, lowered>(sum, lanes[Step], x.q + 64 * Step);
         if constexpr (fine != 0) {
             static_assert(first && last);
             sum = sum.template shifted_left<fine>();
@@ -121,15 +121,14 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
     step(std::integral_constant<int, 3>{});
     if constexpr (shifted) {
         sums.offsets.add_product(scales.scale * simd::float16<A>::load(x.sum),
-                                 lookup_shifts<Unpack, Unpack::bias, A, T>(tile.block().bytes));
+                                 lookup_shifts<Unpack, bias, A, T>(tile.block().bytes));
     } else if constexpr (alternating) {
-        static_assert(Unpack::bias == 0);
+        static_assert(bias == 0);
         sums.offsets.add_product(scales.scale, simd::float16<A>::load(x.minus_odd));
     } else if constexpr (with_offsets) {
         auto offset = scales.offset;
-        if constexpr (Unpack::bias != 0) {
-            offset.add_product(scales.scale,
-                               simd::float16<A>::all(-static_cast<float>(Unpack::bias)));
+        if constexpr (bias != 0) {
+            offset.add_product(scales.scale, simd::float16<A>::all(-static_cast<float>(bias)));
         }
         sums.offsets.add_product(offset, simd::float16<A>::load(x.sum));
     }
@@ -137,7 +136,7 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
 
 template <class A, class T>
 [[nodiscard]] float multiply_row(const matrix_view<T>& w, std::size_t row,
-                                 const activations_for<T>& x) noexcept {
+                                 const activations_for<T, A>& x) noexcept {
     constexpr auto full = tile_ref<T>::full;
     product_sums<A> sums;
     const auto* from = x.tiles();
@@ -158,7 +157,7 @@ template <class A, class T>
 
 // The rows from `row` on that the type interleaves: R results.
 template <class A, class T>
-void multiply_row_group(const matrix_view<T>& w, std::size_t row, const activations_for<T>& x,
+void multiply_row_group(const matrix_view<T>& w, std::size_t row, const activations_for<T, A>& x,
                         float* y) noexcept {
     constexpr auto full = tile_ref<T>::full;
     constexpr auto rows = std::size_t{traits<T>::rows};
@@ -187,7 +186,7 @@ void multiply_row_group(const matrix_view<T>& w, std::size_t row, const activati
 /// x: w.cols() packed values; y: w.rows() floats. Errors: `size_mismatch`.
 template <class T, class A = native_arch, executor Executor = const serial>
     requires has_integer_lanes<T>
-[[nodiscard]] result<void> try_gemv(const matrix_view<T>& w, const activations_for<T>& x,
+[[nodiscard]] result<void> try_gemv(const matrix_view<T>& w, const activations_for<T, A>& x,
                                     std::span<float> y, Executor&& run = serial{}) {
     if (x.size() != w.cols()) {
         return detail::wrong_length("x", x.size(), w.cols(), "columns of the matrix");

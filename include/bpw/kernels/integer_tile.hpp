@@ -54,6 +54,16 @@ inline constexpr bool has_offsets = traits<T>::has_offset || requires {
     Unpack::step;
 };
 
+// The part of the bias of the lanes that the sums of integers start from: the rest is part of what
+// is added to the weights, where that is done anyway.
+template <class T>
+inline constexpr int bias_in_sums =
+    traits<T>::rows == 1 && has_offsets<unpack<T>, T> ? 0 : unpack<T>::bias;
+
+// By how much lanes exceed the weights when arch A multiplies them, in the sums of integers.
+template <class T, class A>
+inline constexpr int start_bias = bias_in_sums<T> - simd::lowered_by<unpack<T>::max, A>;
+
 template <class Unpack, class A, class T>
 [[nodiscard]] BPW_INLINE tile_scales<A> scales_of(const tile_ref<T>& tile) noexcept {
     constexpr bool is_scalar = requires { Unpack::is_scalar; };

@@ -106,12 +106,12 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const activation_tile
         constexpr auto quads = std::size_t{layout::quads};
         constexpr auto first = s * std::size_t{layout::set};
         auto sum = simd::int16x<A>::zero();
-        if constexpr (unpacked::bias != 0) {
+        if constexpr (start_bias<T, A> != 0) {
             sum = simd::repeat_ints<rows, A>(x.start + first * quads);
         }
         const auto vectors = sets.template get<static_cast<int>(s)>();
         for_each_index<std::size_t{layout::set}>([&](auto i) {
-            simd::add_dot4<unpacked::max>(
+            simd::add_dot4<unpacked::max, simd::lowered_by<unpacked::max, A>>(
                 sum, vectors[i], simd::repeat_quads<rows, A>(x.q + (first + i) * quads * 4));
         });
         using scales = scales_of_set<T, static_cast<int>(s)>;

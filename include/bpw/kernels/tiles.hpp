@@ -48,10 +48,10 @@ class row_products {
         } else if constexpr (tile_ref<T>::full != 1) {
             if constexpr (together) {
                 separate_sums last;
-                add_each<scalar_unpack<T>>(tile, x, last);
+                add_each<scalar_unpack<T, unpack<T>::bias>>(tile, x, last);
                 for (std::size_t k = 0; k < rows; ++k) last_[k] = last[k].total();
             } else {
-                add_each<scalar_unpack<T>>(tile, x, sums_);
+                add_each<scalar_unpack<T, unpack<T>::bias>>(tile, x, sums_);
             }
         }
     }

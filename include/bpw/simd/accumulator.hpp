@@ -11,6 +11,34 @@ BPW_NAMESPACE_BEGIN
 
 namespace simd {
 
+/// The registers that hold one long vector. Copied one by one: what is copied as a block goes
+/// through memory.
+template <class V, std::size_t N>
+struct registers {
+    V all[N];
+
+    registers() = default;
+    template <class... Vs>
+        requires(sizeof...(Vs) == N && (std::is_convertible_v<Vs, V> && ...))
+    BPW_INLINE registers(const Vs&... each)
+    noexcept : all{each...} {}
+    BPW_INLINE registers(const registers& from) noexcept
+        : registers(from, std::make_index_sequence<N>{}) {}
+    BPW_INLINE registers& operator=(const registers& from) noexcept {
+        for (std::size_t i = 0; i < N; ++i) all[i] = from.all[i];
+        return *this;
+    }
+
+    [[nodiscard]] static constexpr std::size_t size() noexcept { return N; }
+    [[nodiscard]] BPW_INLINE V& operator[](std::size_t i) noexcept { return all[i]; }
+    [[nodiscard]] BPW_INLINE const V& operator[](std::size_t i) const noexcept { return all[i]; }
+
+  private:
+    template <std::size_t... I>
+    BPW_INLINE registers(const registers& from, std::index_sequence<I...>) noexcept
+        : all{from.all[I]...} {}
+};
+
 namespace detail {
 
 template <class A>
@@ -80,7 +108,7 @@ template <class A>
 
 // The sum of sixteen lanes: l and l + 8 first, then l + 4, l + 2, l + 1.
 template <class A, std::size_t N, std::size_t... I>
-[[nodiscard]] BPW_INLINE float sum16(const std::array<xsimd::batch<float, A>, N>& v,
+[[nodiscard]] BPW_INLINE float sum16(const registers<xsimd::batch<float, A>, N>& v,
                                      std::index_sequence<I...>, xsimd::generic tag) noexcept {
     if constexpr (N > 1) {
         return sum16<A, N / 2>({(v[I] + v[I + N / 2])...}, std::make_index_sequence<N / 4>{}, tag);
@@ -100,7 +128,7 @@ template <class A, std::size_t N, std::size_t... I>
     return _mm_cvtss_f32(_mm_add_ss(x, _mm_shuffle_ps(x, x, 1)));
 }
 template <class A>
-[[nodiscard]] BPW_INLINE float sum16(const std::array<xsimd::batch<float, A>, 4>& v,
+[[nodiscard]] BPW_INLINE float sum16(const registers<xsimd::batch<float, A>, 4>& v,
                                      std::index_sequence<0, 1>, xsimd::sse2) noexcept {
     return sum4((v[0] + v[2]) + (v[1] + v[3]));
 }
@@ -110,14 +138,14 @@ template <class A>
     return sum4(_mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)));
 }
 template <class A>
-[[nodiscard]] BPW_INLINE float sum16(const std::array<xsimd::batch<float, A>, 2>& v,
+[[nodiscard]] BPW_INLINE float sum16(const registers<xsimd::batch<float, A>, 2>& v,
                                      std::index_sequence<0>, xsimd::avx) noexcept {
     return sum8(v[0] + v[1]);
 }
 #endif
 #if XSIMD_WITH_AVX512F
 template <class A>
-[[nodiscard]] BPW_INLINE float sum16(const std::array<xsimd::batch<float, A>, 1>& v,
+[[nodiscard]] BPW_INLINE float sum16(const registers<xsimd::batch<float, A>, 1>& v,
                                      std::index_sequence<>, xsimd::avx512f) noexcept {
     const __m512i bits = _mm512_castps_si512(v[0]);
     const auto half = [&](__m256i x) { return _mm256_castsi256_ps(x); };
@@ -149,7 +177,7 @@ struct float16 {
     static constexpr std::size_t per_vector = vector::size;
     static_assert(size % per_vector == 0, "bpw: vectors of more than 16 floats are not supported");
 
-    std::array<vector, size / per_vector> v;
+    registers<vector, size / per_vector> v;
 
     /// The vectors f(0), f(1), ... Written out rather than a loop, which a compiler may unroll too
     /// late to keep the vectors in registers.

@@ -75,6 +75,14 @@ template <int MaxU, class A>
     }
 }
 template <class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> lowered_dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                                      const s8_batch<A>& s, xsimd::ssse3) noexcept {
+    // Twice 128 * 127 fits 15 bits.
+    const __m128i v = _mm_xor_si128(u, _mm_set1_epi8(-128));
+    const __m128i pairs = _mm_maddubs_epi16(_mm_abs_epi8(v), _mm_sign_epi8(s, v));
+    return _mm_add_epi32(sum, _mm_madd_epi16(pairs, _mm_set1_epi16(1)));
+}
+template <class A>
 [[nodiscard]] BPW_INLINE u8_batch<A> lookup16_on(const std::uint8_t* table,
                                                  const u8_batch<A>& index, xsimd::ssse3) noexcept {
     return _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)), index);
@@ -105,6 +113,13 @@ template <int MaxU, class A>
         return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
     }
 #endif
+}
+template <class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> lowered_dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                                      const s8_batch<A>& s, xsimd::avx2) noexcept {
+    const __m256i v = _mm256_xor_si256(u, _mm256_set1_epi8(-128));
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(s, v));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 template <class A>
 [[nodiscard]] BPW_INLINE u8_batch<A> lookup16_on(const std::uint8_t* table,
@@ -154,30 +169,34 @@ template <int By, class A>
 #endif
 
 #if XSIMD_WITH_NEON64
+[[nodiscard]] BPW_INLINE int32x4_t signed_dot4(int32x4_t sum, int8x16_t v, int8x16_t s) noexcept {
+#if defined(__ARM_FEATURE_DOTPROD)
+    return vdotq_s32(sum, v, s);
+#else
+    const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(v), vget_low_s8(s)));
+    const int32x4_t high = vpaddlq_s16(vmull_high_s8(v, s));
+    return vaddq_s32(sum, vpaddq_s32(low, high));
+#endif
+}
+template <class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> lowered_dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                                      const s8_batch<A>& s,
+                                                      xsimd::neon64) noexcept {
+    return signed_dot4(sum, vreinterpretq_s8_u8(veorq_u8(u, vdupq_n_u8(128))), s);
+}
 template <int MaxU, class A>
 [[nodiscard]] BPW_INLINE i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
                                               const s8_batch<A>& s, xsimd::neon64) noexcept {
 #if defined(__ARM_FEATURE_MATMUL_INT8)
     return vusdotq_s32(sum, u, s);
-#elif defined(__ARM_FEATURE_DOTPROD)
+#else
     if constexpr (MaxU <= 127) {
-        return vdotq_s32(sum, vreinterpretq_s8_u8(u), s);
+        return signed_dot4(sum, vreinterpretq_s8_u8(u), s);
     } else {
         // u = (u - 128) + 128
-        const int8x16_t lowered = vreinterpretq_s8_u8(veorq_u8(u, vdupq_n_u8(128)));
-        const int32x4_t sums = vdotq_s32(vdupq_n_s32(0), vdupq_n_s8(1), s);
-        return vdotq_s32(vshlq_n_s32(sums, 7) + static_cast<int32x4_t>(sum), lowered, s);
+        const int32x4_t sums = signed_dot4(vdupq_n_s32(0), vdupq_n_s8(1), s);
+        return lowered_dot4_on<A>(vaddq_s32(vshlq_n_s32(sums, 7), sum), u, s, xsimd::neon64{});
     }
-#else
-    const int16x8_t u0 = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(u)));
-    const int16x8_t u1 = vreinterpretq_s16_u16(vmovl_u8(vget_high_u8(u)));
-    const int16x8_t s0 = vmovl_s8(vget_low_s8(s));
-    const int16x8_t s1 = vmovl_s8(vget_high_s8(s));
-    const int32x4_t p0 = vmull_s16(vget_low_s16(u0), vget_low_s16(s0));
-    const int32x4_t p1 = vmull_high_s16(u0, s0);
-    const int32x4_t p2 = vmull_s16(vget_low_s16(u1), vget_low_s16(s1));
-    const int32x4_t p3 = vmull_high_s16(u1, s1);
-    return vaddq_s32(sum, vpaddq_s32(vpaddq_s32(p0, p1), vpaddq_s32(p2, p3)));
 #endif
 }
 template <class A>
@@ -189,6 +208,23 @@ template <int By, class A>
 [[nodiscard]] BPW_INLINE u8_batch<A> shift_right_on(const u8_batch<A>& x, xsimd::neon64) noexcept {
     return vshrq_n_u8(x, By);
 }
+#endif
+
+#if defined(__AVXVNNI__) || defined(__AVX512VNNI__) || defined(__ARM_FEATURE_MATMUL_INT8)
+template <class A>
+inline constexpr bool lowers_lanes = false;
+#else
+template <class A>
+inline constexpr bool lowers_lanes = requires(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                              const s8_batch<A>& s) {
+    lowered_dot4_on<A>(sum, u, s, A{});
+};
+#endif
+#if XSIMD_WITH_SSSE3
+inline constexpr int most_unsigned = 129;
+static_assert(pairs_fit<most_unsigned> && !pairs_fit<most_unsigned + 1>);
+#else
+inline constexpr int most_unsigned = 127;
 #endif
 
 // A ladder of tables of 16: the table's half is chosen by the index's upper bit.
@@ -264,6 +300,22 @@ template <int MaxU, class A>
                                            const s8_batch<A>& s) noexcept {
     static_assert(MaxU >= 0 && MaxU <= 255);
     return detail::dot4_on<MaxU, A>(sum, u, s, A{});
+}
+
+/// By how much lanes of at most MaxU are better lowered before an arch multiplies them: 128, where
+/// it has no fast product of such unsigned bytes with signed ones, else 0.
+template <int MaxU, class A>
+inline constexpr int lowered_by = detail::lowers_lanes<A>&& MaxU > detail::most_unsigned ? 128 : 0;
+
+/// dot4() of u - By, By 0 or 128.
+template <int MaxU, int By, class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> lowered_dot4(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                                   const s8_batch<A>& s) noexcept {
+    static_assert(By == 0 || By == 128);
+    if constexpr (By == 0)
+        return dot4<MaxU, A>(sum, u, s);
+    else
+        return detail::lowered_dot4_on<A>(sum, u, s, A{});
 }
 
 /// table[index[i]] for a table of Size bytes, 16, 32 or 64; every index is below Size.

@@ -18,7 +18,7 @@ template <class A>
 struct words32 {
     using vector = xsimd::batch<std::uint16_t, A>;
     static constexpr std::size_t per_vector = vector::size;
-    std::array<vector, 32 / per_vector> v;
+    registers<vector, 32 / per_vector> v;
 
     [[nodiscard]] BPW_INLINE static words32 load(const std::uint16_t* p) noexcept {
         return make([&](std::size_t i) { return vector::load_unaligned(p + i * per_vector); });

@@ -210,11 +210,12 @@ template <int Width, int S0, int S1, int S2, int S3, class A>
         return detail::fields_of_quarters<Width, S0, S1, S2, S3, A>(x, A{});
 }
 
-/// sum += u . s by fours, exact; u at most MaxU.
-template <int MaxU, class A>
+/// sum += (u - LoweredBy) . s by fours, exact; u at most MaxU. See lowered_by.
+template <int MaxU, int LoweredBy = 0, class A>
 BPW_INLINE void add_dot4(int16x<A>& sum, const bytes64<A>& u, const bytes64<A>& s) noexcept {
     for (std::size_t i = 0; i < sum.v.size(); ++i) {
-        sum.v[i] = dot4<MaxU, A>(sum.v[i], u.v[i], xsimd::bitwise_cast<std::int8_t>(s.v[i]));
+        sum.v[i] = lowered_dot4<MaxU, LoweredBy, A>(sum.v[i], u.v[i],
+                                                    xsimd::bitwise_cast<std::int8_t>(s.v[i]));
     }
 }
 

@@ -612,6 +612,35 @@ template <std::size_t Stride, std::size_t Count, class A>
 
 namespace detail {
 
+template <std::size_t Run, std::size_t Stride, class A>
+[[nodiscard]] BPW_INLINE float16<A> runs_of_halves(const std::uint8_t* p, xsimd::generic) noexcept {
+    std::uint16_t bits[16];
+    for (std::size_t i = 0; i < 16; i += Run) std::memcpy(bits + i, p + i / Run * Stride, 2 * Run);
+    return simd::from_halves<A>(bits);
+}
+#if XSIMD_WITH_AVX2 && defined(__F16C__)
+// What is stored in halves cannot be loaded as one soon.
+template <std::size_t Run, std::size_t Stride, class A>
+    requires(Run == 8)
+[[nodiscard]] BPW_INLINE float16<A> runs_of_halves(const std::uint8_t* p, xsimd::avx2) noexcept {
+    const auto at = [&](std::size_t run) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + run * Stride));
+    };
+    return {{_mm256_cvtph_ps(at(0)), _mm256_cvtph_ps(at(1))}};
+}
+#endif
+#if XSIMD_WITH_AVX512F
+template <std::size_t Run, std::size_t Stride, class A>
+    requires(Run == 8)
+[[nodiscard]] BPW_INLINE float16<A> runs_of_halves(const std::uint8_t* p, xsimd::avx512f) noexcept {
+    const auto at = [&](std::size_t run) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + run * Stride));
+    };
+    const __m256i all = _mm256_inserti128_si256(_mm256_castsi128_si256(at(0)), at(1), 1);
+    return {{_mm512_maskz_cvtph_ps(every_lane, all)}};
+}
+#endif
+
 template <class A>
 [[nodiscard]] BPW_INLINE float16<A> repeated_halves(const std::uint8_t* p,
                                                     xsimd::generic) noexcept {
@@ -647,6 +676,13 @@ template <class A>
 template <class A>
 [[nodiscard]] BPW_INLINE float16<A> repeated_halves(const std::uint8_t* p) noexcept {
     return detail::repeated_halves<A>(p, A{});
+}
+
+/// Sixteen IEEE halves: runs of Run (4, 8 or 16) at p, p + Stride, ...
+template <std::size_t Run, std::size_t Stride, class A>
+[[nodiscard]] BPW_INLINE float16<A> runs_of_halves(const std::uint8_t* p) noexcept {
+    static_assert(Run == 4 || Run == 8 || Run == 16);
+    return detail::runs_of_halves<Run, Stride, A>(p, A{});
 }
 
 }  // namespace simd

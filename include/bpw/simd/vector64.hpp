@@ -21,7 +21,7 @@ template <class A>
 struct bytes64 {
     using vector = u8_batch<A>;
     static constexpr std::size_t per_vector = vector::size;
-    std::array<vector, 64 / per_vector> v;
+    registers<vector, 64 / per_vector> v;
 
     [[nodiscard]] BPW_INLINE static bytes64 load(const std::uint8_t* p) noexcept {
         return make([&](std::size_t i) { return vector::load_unaligned(p + i * per_vector); });
@@ -95,7 +95,7 @@ template <class A>
 struct int16x {
     using vector = i32_batch<A>;
     static constexpr std::size_t per_vector = vector::size;
-    std::array<vector, 16 / per_vector> v;
+    registers<vector, 16 / per_vector> v;
 
     [[nodiscard]] BPW_INLINE static int16x zero() noexcept { return all(0); }
     [[nodiscard]] BPW_INLINE static int16x all(std::int32_t x) noexcept {
@@ -450,12 +450,13 @@ template <class A>
     return detail::spread<A>(x, from, A{});
 }
 
-/// sum += u . s by fours, exact; u at most MaxU.
-template <int MaxU, class A>
+/// sum += (u - LoweredBy) . s by fours, exact; u at most MaxU. See lowered_by.
+template <int MaxU, int LoweredBy = 0, class A>
 BPW_INLINE void add_dot4(int16x<A>& sum, const bytes64<A>& u, const std::int8_t* s) noexcept {
     using vector = s8_batch<A>;
     sum = int16x<A>::make([&](std::size_t i) {
-        return dot4<MaxU, A>(sum.v[i], u.v[i], vector::load_unaligned(s + i * vector::size));
+        return lowered_dot4<MaxU, LoweredBy, A>(sum.v[i], u.v[i],
+                                                vector::load_unaligned(s + i * vector::size));
     });
 }
 

@@ -233,20 +233,8 @@ template <class A, class T, const auto& Half>
                                                      std::size_t block) noexcept {
     constexpr auto rows = std::size_t{traits<T>::rows};
     constexpr bool one_block = traits<T>::block_size == 256;
-    std::uint16_t bits[16];
-    for (std::size_t i = 0; i < 16 / rows; ++i) {
-        std::memcpy(bits + i * rows,
-                    tile.block(block + (one_block ? 0 : i)).bytes + Half.low.rule.byte, 2 * rows);
-    }
-    return simd::from_halves<A>(bits);
-}
-
-// f16 numbers of the rows, one behind the other at p.
-template <std::size_t Rows, class A>
-[[nodiscard]] BPW_INLINE simd::float16<A> halves_of_rows(const std::uint8_t* p) noexcept {
-    std::uint16_t bits[16];
-    for (std::size_t i = 0; i < 16; i += Rows) std::memcpy(bits + i, p, 2 * Rows);
-    return simd::from_halves<A>(bits);
+    return simd::runs_of_halves < rows, one_block ? 0 : tile_ref<T>::stride,
+           A > (tile.block(block).bytes + Half.low.rule.byte);
 }
 
 // Types whose block_scale is a constant times the f16 number d of the block or of the row.
@@ -283,7 +271,7 @@ template <int J, class A, class T>
         if constexpr (requires { T::d; })
             return row_halves<A, T, T::d>(tile, group / per_block) * factor;
         else
-            return halves_of_rows<rows, A>(tile.block().header) * factor;
+            return simd::runs_of_halves<rows, 0, A>(tile.block().header) * factor;
     } else {
         // One number for each row.
         float d[16];
