@@ -153,4 +153,36 @@ model::model(const std::filesystem::path& path)
     }
 }
 
+bpw::any_matrix* model::find(std::string_view name) {
+    if (name == "token_embd.weight") return &embedding_;
+    if (name == "output.weight" && file_.find(name) != nullptr) return &output_;
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        const auto prefix = "blk." + std::to_string(i) + ".";
+        if (!name.starts_with(prefix)) continue;
+        const auto part = name.substr(prefix.size());
+        auto& l = layers_[i];
+        if (part == "attn_q.weight") return &l.query;
+        if (part == "attn_k.weight") return &l.key;
+        if (part == "attn_v.weight") return &l.value;
+        if (part == "attn_output.weight") return &l.attention_output;
+        if (part == "ffn_gate.weight") return &l.gate;
+        if (part == "ffn_up.weight") return &l.up;
+        if (part == "ffn_down.weight") return &l.down;
+    }
+    return nullptr;
+}
+
+void model::replace(std::string_view name, const bpw::any_matrix& m) {
+    auto* const old = find(name);
+    if (old == nullptr) {
+        refuse(bpw::errc::not_found, "tensor '", name, "' is no matrix of this model");
+    }
+    if (m.rows != old->rows || m.cols != old->cols) {
+        refuse(bpw::errc::bad_shape, "tensor '", name, "' was to be replaced by ", m.rows,
+               " rows of ", m.cols, "; expected ", old->rows, " of ", old->cols);
+    }
+    *old = m;
+    if (name == "token_embd.weight" && file_.find("output.weight") == nullptr) output_ = m;
+}
+
 }  // namespace llama

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 namespace llama {
@@ -56,7 +57,12 @@ class model {
     /// The embedding, where the file has no matrix of its own for the output.
     [[nodiscard]] const bpw::any_matrix& output() const { return output_; }
 
-    /// Bytes of all tensors.
+    /// Puts another matrix of the same shape in the place of a tensor; its bytes must live as long
+    /// as the model, or until the tensor is replaced again. Throws bpw::error: `not_found` for a
+    /// tensor that is no matrix of the forward pass, `bad_shape`.
+    void replace(std::string_view name, const bpw::any_matrix& m);
+
+    /// Bytes of all tensors of the file.
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
     /// Weights of all tensors.
     [[nodiscard]] std::uint64_t weights() const { return weights_; }
@@ -65,6 +71,8 @@ class model {
     }
 
   private:
+    [[nodiscard]] bpw::any_matrix* find(std::string_view name);
+
     bpw::gguf::file file_;
     hyperparameters size_;
     bpw::any_matrix embedding_{};

@@ -2,6 +2,7 @@
 
 #include "common/encode.hpp"
 #include "common/kernels.hpp"
+#include "common/parallel.hpp"
 
 #include <bpw/core/matrix.hpp>
 #include <bpw/formats/registry.hpp>
@@ -10,8 +11,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <exception>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -34,23 +33,6 @@ void check(const gguf::tensor& t, const any_matrix& m, std::uint64_t first_row) 
     const auto checked = bpw::validate(m);
     if (checked) return;
     refuse(checked.error().code, t, ", from row ", first_row, " on: ", checked.error().message);
-}
-
-// Runs f(i) for all i and throws on the calling thread what one of them has thrown: tasks of an
-// executor must not.
-template <class F>
-void parallel(bpw::threads& pool, std::size_t n, const F& f) {
-    std::mutex mutex;
-    std::exception_ptr thrown;
-    pool(n, [&](std::size_t i) {
-        try {
-            f(i);
-        } catch (...) {
-            const std::lock_guard lock(mutex);
-            if (!thrown) thrown = std::current_exception();
-        }
-    });
-    if (thrown) std::rethrow_exception(thrown);
 }
 
 // The rows of a matrix from `first` on.
@@ -161,7 +143,8 @@ void check_tensor(const gguf::tensor& t) {
 }
 
 void convert(const job& j, const imatrix* importance, const convert_options& options,
-             bpw::threads& pool, progress& shown, type_result& result,
+             bpw::threads& pool, const std::function<void(std::uint64_t)>& advance,
+             type_result& result,
              const std::function<void(std::span<const std::byte>)>& sink) {
     const auto& t = *j.source;
     const auto bytes = t.bytes().value();
@@ -182,7 +165,7 @@ void convert(const job& j, const imatrix* importance, const convert_options& opt
             stop_if_asked();
             sink(bytes.subspan(i, std::min(piece, bytes.size() - i)));
         }
-        shown.advance(t.elements());
+        advance(t.elements());
         return;
     }
 
@@ -217,7 +200,7 @@ void convert(const job& j, const imatrix* importance, const convert_options& opt
         }
         result.bytes += made.size();
         sink(made);
-        shown.advance(count * t.cols());
+        advance(count * t.cols());
         row += count;
     }
 }

@@ -3,7 +3,6 @@
 
 #include "common/imatrix.hpp"
 #include "quantize/choice.hpp"
-#include "quantize/progress.hpp"
 
 #include <bpw/core/type_id.hpp>
 #include <bpw/parallel.hpp>
@@ -32,12 +31,14 @@ struct convert_options {
     const std::atomic<bool>* stop = nullptr;
 };
 
-/// Carries out a job and hands the bytes to `sink`, in order. Takes about 16 bytes of memory for
+/// Carries out a job and hands the bytes to `sink`, in order; `advance` is told how many weights
+/// were done since it was told last. Takes about 16 bytes of memory for
 /// each of some millions of weights, whatever the tensor's size. Throws bpw::error, which names the
 /// tensor, for weights that are infinite or NaN, for a block that fails the check, and for what the
 /// sink throws.
 void convert(const job& j, const imatrix* importance, const convert_options& options,
-             bpw::threads& pool, progress& shown, type_result& result,
+             bpw::threads& pool, const std::function<void(std::uint64_t)>& advance,
+             type_result& result,
              const std::function<void(std::span<const std::byte>)>& sink);
 
 /// Looks at every block of a tensor. Throws bpw::error with the first fault.

@@ -4,7 +4,7 @@
 #include "common/text.hpp"
 #include "quantize/choice.hpp"
 #include "quantize/convert.hpp"
-#include "quantize/progress.hpp"
+#include "common/progress.hpp"
 
 #include <bpw/core/error.hpp>
 #include <bpw/formats/registry.hpp>
@@ -263,10 +263,11 @@ int run_all(const arguments& args) {
     std::uint64_t weights = 0;
     for (const auto& t : model.tensors()) weights += t.elements();
     {
-        examples::progress shown(chosen.jobs.size(), weights);
+        examples::progress shown(chosen.jobs.size(), weights, {1e6, "Mw"});
         for (const auto& j : chosen.jobs) {
             shown.begin(words_for(j));
-            examples::convert(j, known, {args.check, &stop}, pool, shown, results[j.to],
+            examples::convert(j, known, {args.check, &stop}, pool,
+                              [&](std::uint64_t n) { shown.advance(n); }, results[j.to],
                               [&](std::span<const std::byte> bytes) { writer.append(bytes); });
         }
     }

@@ -1,4 +1,4 @@
-#include "quantize/progress.hpp"
+#include "common/progress.hpp"
 
 #include "common/text.hpp"
 
@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
+#include <utility>
 
 namespace examples {
 namespace {
@@ -35,26 +36,26 @@ bool draws_on_terminal() {
 
 }  // namespace
 
-progress::progress(std::size_t tensors, std::uint64_t weights)
-    : terminal_(draws_on_terminal()), tensors_(tensors), weights_(weights) {}
+progress::progress(std::size_t steps, std::uint64_t work, unit rate)
+    : terminal_(draws_on_terminal()), steps_(steps), work_(work), rate_(std::move(rate)) {}
 
 progress::~progress() {
     if (terminal_) std::cerr << "\r\x1b[K" << std::flush;
 }
 
 void progress::begin(const std::string& what) {
-    ++tensor_;
+    ++step_;
     what_ = what;
     if (!terminal_) {
-        std::cerr << '[' << tensor_ << '/' << tensors_ << "] " << what << '\n';
+        std::cerr << '[' << step_ << '/' << steps_ << "] " << what << '\n';
         return;
     }
     draw(false);
 }
 
-void progress::advance(std::uint64_t weights) {
-    done_ += weights;
-    if (terminal_) draw(done_ == weights_);
+void progress::advance(std::uint64_t work) {
+    done_ += work;
+    if (terminal_) draw(done_ == work_);
 }
 
 void progress::draw(bool always) {
@@ -64,15 +65,15 @@ void progress::draw(bool always) {
     drawn_ = now;
     constexpr std::size_t width = 24;
     const double share =
-        weights_ == 0 ? 1 : static_cast<double>(done_) / static_cast<double>(weights_);
+        work_ == 0 ? 1 : static_cast<double>(done_) / static_cast<double>(work_);
     const auto full = static_cast<std::size_t>(share * width);
     const double seconds = std::chrono::duration<double>(now - start_).count();
     std::string line = "\r\x1b[K[";
     line.append(full, '#').append(width - full, '.').append("] ");
     line.append(fixed(100 * share, 1)).append("%");
     if (done_ != 0 && seconds > 0) {
-        line.append("  ").append(fixed(static_cast<double>(done_) / seconds * 1e-6, 1));
-        line.append(" Mw/s  ").append(duration(seconds * (1 - share) / share)).append(" left");
+        line.append("  ").append(fixed(static_cast<double>(done_) / seconds / rate_.size, 1));
+        line.append(" ").append(rate_.name).append("/s  ").append(duration(seconds * (1 - share) / share)).append(" left");
     }
     line.append("  ").append(printable(what_, 60));
     std::cerr << line << std::flush;
