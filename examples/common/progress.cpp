@@ -64,8 +64,7 @@ void progress::draw(bool always) {
     if (!always && now - drawn_ < 100ms) return;
     drawn_ = now;
     constexpr std::size_t width = 24;
-    const double share =
-        work_ == 0 ? 1 : static_cast<double>(done_) / static_cast<double>(work_);
+    const double share = work_ == 0 ? 1 : static_cast<double>(done_) / static_cast<double>(work_);
     const auto full = static_cast<std::size_t>(share * width);
     const double seconds = std::chrono::duration<double>(now - start_).count();
     std::string line = "\r\x1b[K[";
@@ -73,7 +72,11 @@ void progress::draw(bool always) {
     line.append(fixed(100 * share, 1)).append("%");
     if (done_ != 0 && seconds > 0) {
         line.append("  ").append(fixed(static_cast<double>(done_) / seconds / rate_.size, 1));
-        line.append(" ").append(rate_.name).append("/s  ").append(duration(seconds * (1 - share) / share)).append(" left");
+        line.append(" ")
+            .append(rate_.name)
+            .append("/s  ")
+            .append(duration(seconds * (1 - share) / share))
+            .append(" left");
     }
     line.append("  ").append(printable(what_, 60));
     std::cerr << line << std::flush;

@@ -109,8 +109,7 @@ struct base_writer::output {
     void write(std::string_view bytes) { file.write(std::as_bytes(std::span(bytes))).value(); }
 };
 
-base_writer::base_writer(const std::string& path, const base_subject& subject)
-    : subject_(subject) {
+base_writer::base_writer(const std::string& path, const base_subject& subject) : subject_(subject) {
     subject_.model.resize(std::min<std::size_t>(subject_.model.size(), longest_name));
     const auto header = header_of(subject_);
     const auto bytes = header.size() + subject_.windows * block_bytes(subject_);
@@ -133,9 +132,8 @@ void base_writer::add(std::size_t i, std::span<const token> came,
         const std::span row(logits[t], logits.length);
         const auto [least, largest] = std::minmax_element(row.begin(), row.end());
         const double width = double{*largest} - double{*least};
-        const bool finite = std::all_of(row.begin(), row.end(), [](float x) {
-            return std::isfinite(x);
-        });
+        const bool finite =
+            std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); });
         if (!finite || width > double{std::numeric_limits<float>::max()}) {
             refuse(errc::malformed, "prediction ", t, " of window ", i,
                    " has logits that are infinite or NaN; expected finite ones");
@@ -146,7 +144,8 @@ void base_writer::add(std::size_t i, std::span<const token> came,
         for (const float x : row) {
             // Likely tokens lie close together, where roots have the finest steps.
             const double share = width > 0 ? (double{*largest} - double{x}) / width : 0;
-            codes.push_back(static_cast<std::uint16_t>(std::lround(largest_code * std::sqrt(share))));
+            codes.push_back(
+                static_cast<std::uint16_t>(std::lround(largest_code * std::sqrt(share))));
         }
     }
     const auto append = [&](const auto& numbers) {
@@ -187,7 +186,8 @@ base_file::base_file(std::string path) : path_(std::move(path)) {
     const auto bytes = static_cast<std::uint64_t>(end);
     std::string header(fixed_header_bytes, '\0');
     in.seekg(0);
-    in.read(header.data(), static_cast<std::streamsize>(std::min<std::uint64_t>(bytes, header.size())));
+    in.read(header.data(),
+            static_cast<std::streamsize>(std::min<std::uint64_t>(bytes, header.size())));
     if (!header.starts_with(magic)) {
         refuse(errc::malformed, path_, " does not begin with '", magic,
                "'; expected a file that --save-base wrote");
@@ -198,7 +198,8 @@ base_file::base_file(std::string path) : path_(std::move(path)) {
     }
     reader from(std::string_view(header).substr(magic.size()));
     if (const auto v = from.number<std::uint32_t>(); v != version) {
-        refuse(errc::unsupported, path_, " is of version ", v, " of its format; expected ", version);
+        refuse(errc::unsupported, path_, " is of version ", v, " of its format; expected ",
+               version);
     }
     subject_.vocabulary = from.number<std::uint32_t>();
     subject_.window = from.number<std::uint32_t>();
@@ -213,8 +214,7 @@ base_file::base_file(std::string path) : path_(std::move(path)) {
     subject_.model.resize(name_bytes);
     in.read(subject_.model.data(), static_cast<std::streamsize>(name_bytes));
     const auto found = fnv1a(
-        subject_.model,
-        fnv1a(std::string_view(header).substr(0, header.size() - sizeof checksum)));
+        subject_.model, fnv1a(std::string_view(header).substr(0, header.size() - sizeof checksum)));
     if (!in || found != checksum || subject_.vocabulary == 0 || subject_.vocabulary > most ||
         subject_.window == 0 || subject_.window > most || subject_.windows == 0) {
         refuse(errc::malformed, path_, " is damaged: its header does not have its checksum");
@@ -239,7 +239,8 @@ std::string base_file::block(std::size_t i) const {
     const auto content = std::string_view(bytes).substr(0, bytes.size() - sizeof(std::uint64_t));
     if (reader(std::string_view(bytes).substr(content.size())).number<std::uint64_t>() !=
         fnv1a(content)) {
-        refuse(errc::malformed, path_, ": window ", i, " is damaged: it does not have its checksum");
+        refuse(errc::malformed, path_, ": window ", i,
+               " is damaged: it does not have its checksum");
     }
     return bytes;
 }
@@ -274,9 +275,9 @@ llama::base_window base_file::window(std::size_t i, room& r) const {
 void base_file::expect(const base_subject& other, const llama::windows& text) const {
     if (subject_.vocabulary != other.vocabulary ||
         subject_.vocabulary_hash != other.vocabulary_hash) {
-        refuse(errc::unsupported, path_, " was saved from ", subject_.model, ", whose vocabulary of ",
-               subject_.vocabulary, " tokens is not that of ", other.model, ", ", other.vocabulary,
-               " tokens; expected the same");
+        refuse(errc::unsupported, path_, " was saved from ", subject_.model,
+               ", whose vocabulary of ", subject_.vocabulary, " tokens is not that of ",
+               other.model, ", ", other.vocabulary, " tokens; expected the same");
     }
     if (subject_.window != other.window || subject_.windows != other.windows) {
         refuse(errc::unsupported, path_, " was saved with another text, of ", subject_.windows,

@@ -28,8 +28,7 @@ struct base_subject {
 };
 
 /// FNV-1a, 64 bits, going on from `hash`.
-[[nodiscard]] std::uint64_t fnv1a(std::string_view bytes,
-                                  std::uint64_t hash = 0xcbf29ce484222325u);
+[[nodiscard]] std::uint64_t fnv1a(std::string_view bytes, std::uint64_t hash = 0xcbf29ce484222325u);
 
 /// The FNV-1a of the texts of all tokens, each followed by a zero byte. Throws bpw::error when the
 /// metadata has no vocabulary.

@@ -197,19 +197,17 @@ void print_table(const std::vector<measurement>& all) {
     using enum examples::table::align;
     const bool with_base = all.front().against_base.has_value();
     const bool several = all.size() > 1 && !with_base;
-    std::vector<examples::table::column> columns{{"model"},
-                                                 {"size", right},
-                                                 {"bits/weight", right},
-                                                 {"perplexity", right}};
+    std::vector<examples::table::column> columns{
+        {"model"}, {"size", right}, {"bits/weight", right}, {"perplexity", right}};
     if (several) columns.push_back({"against first", right});
     if (with_base) columns.push_back({"ln(PPL/PPL base)", right});
     columns.push_back({"tokens/s", right});
     examples::table table(columns);
     for (const auto& m : all) {
-        std::vector<std::string> row{
-            examples::printable(m.name, 60), examples::readable_size(m.bytes),
-            examples::fixed(m.bits_per_weight, 3),
-            with_error({m.perplexity, m.perplexity_error}, 5)};
+        std::vector<std::string> row{examples::printable(m.name, 60),
+                                     examples::readable_size(m.bytes),
+                                     examples::fixed(m.bits_per_weight, 3),
+                                     with_error({m.perplexity, m.perplexity_error}, 5)};
         if (several) {
             const double change = 100 * (m.perplexity / all.front().perplexity - 1);
             row.push_back((change < 0 ? "" : "+") + examples::fixed(change, 2) + " %");
@@ -294,8 +292,7 @@ int run(int argc, char** argv) {
     };
     std::optional<base> against;
     if (!args.base.empty()) {
-        against =
-            naming(args.base, [&] { return open_base(args.base, text, args.text, pool); });
+        against = naming(args.base, [&] { return open_base(args.base, text, args.text, pool); });
     }
     const auto* const known = against ? &*against : nullptr;
     for (const auto& file : args.models) {

@@ -144,8 +144,7 @@ void check_tensor(const gguf::tensor& t) {
 
 void convert(const job& j, const imatrix* importance, const convert_options& options,
              bpw::threads& pool, const std::function<void(std::uint64_t)>& advance,
-             type_result& result,
-             const std::function<void(std::span<const std::byte>)>& sink) {
+             type_result& result, const std::function<void(std::span<const std::byte>)>& sink) {
     const auto& t = *j.source;
     const auto bytes = t.bytes().value();
     const auto stop_if_asked = [&] {

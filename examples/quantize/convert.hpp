@@ -38,8 +38,7 @@ struct convert_options {
 /// sink throws.
 void convert(const job& j, const imatrix* importance, const convert_options& options,
              bpw::threads& pool, const std::function<void(std::uint64_t)>& advance,
-             type_result& result,
-             const std::function<void(std::span<const std::byte>)>& sink);
+             type_result& result, const std::function<void(std::span<const std::byte>)>& sink);
 
 /// Looks at every block of a tensor. Throws bpw::error with the first fault.
 void check_tensor(const bpw::gguf::tensor& t);

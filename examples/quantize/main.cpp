@@ -1,10 +1,10 @@
 // quantize IN OUT: a model with its tensors in other types.
 #include "common/imatrix.hpp"
 #include "common/program.hpp"
+#include "common/progress.hpp"
 #include "common/text.hpp"
 #include "quantize/choice.hpp"
 #include "quantize/convert.hpp"
-#include "common/progress.hpp"
 
 #include <bpw/core/error.hpp>
 #include <bpw/formats/registry.hpp>
@@ -266,9 +266,9 @@ int run_all(const arguments& args) {
         examples::progress shown(chosen.jobs.size(), weights, {1e6, "Mw"});
         for (const auto& j : chosen.jobs) {
             shown.begin(words_for(j));
-            examples::convert(j, known, {args.check, &stop}, pool,
-                              [&](std::uint64_t n) { shown.advance(n); }, results[j.to],
-                              [&](std::span<const std::byte> bytes) { writer.append(bytes); });
+            examples::convert(
+                j, known, {args.check, &stop}, pool, [&](std::uint64_t n) { shown.advance(n); },
+                results[j.to], [&](std::span<const std::byte> bytes) { writer.append(bytes); });
         }
     }
     writer.finish();

@@ -1,4 +1,5 @@
 // perplexity and generate on real models, and on models that are not what they seem.
+#include "examples/files.hpp"
 #include "examples/program.hpp"
 
 #include <gtest/gtest.h>
@@ -14,11 +15,6 @@ namespace examples_test {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string content_of(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    return std::string((std::istreambuf_iterator<char>(in)), {});
-}
 
 // A file that goes away with the test.
 class temporary_file {
