@@ -22,6 +22,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -79,6 +81,10 @@ class knapsack_solver {
         s.feasible = true;
         room_ = static_cast<std::int64_t>(
             std::min<std::uint64_t>(capacity_ - base_weight_, largest_weight));
+        // What no sum of weights can fill makes the bounds looser.
+        integer grain = 0;
+        for (const auto& p : points_) grain = common_divisor(p, grain);
+        if (grain > 1) room_ -= room_ % grain;
         relax();
         integer bound = relaxed_;
         bool proven = best_cost_ <= relaxed_;
@@ -200,6 +206,11 @@ class knapsack_solver {
         std::stable_sort(steps.begin(), steps.end(), steeper);
     }
 
+    static integer common_divisor(const std::vector<point>& points, integer divisor) {
+        for (const auto& p : points) divisor = std::gcd(divisor, p.weight);
+        return divisor;
+    }
+
     // --- relaxation -----------------------------------------------------------------------------
 
     // Fills the room by the steps that save most per weight. The step that does not fit gives the
@@ -257,12 +268,109 @@ class knapsack_solver {
         std::vector<std::uint32_t> at;  // their positions in points_[item]
         std::vector<integer> excess;    // their reduced costs, rounded down
         integer span = 0;
+        integer grain = 1;  // divides the weights of this stage and all behind it
     };
 
-    // The relaxation of the items that are still open, as a function of the room.
-    struct completion {
-        std::vector<integer> weight;  // corners, from 0 on
-        std::vector<integer> cost;    // falling from 0
+    // The relaxation of items, of which some are taken out, as a function of the room: sums over
+    // the first of their steps (Fenwick 1994).
+    class relaxation {
+      public:
+        relaxation(std::vector<step> steps, std::size_t items)
+            : steps_(std::move(steps)), tree_(steps_.size() + 1), of_item_(items) {
+            while (2 * top_ <= steps_.size()) top_ *= 2;
+            for (std::size_t i = 0; i < steps_.size(); ++i) {
+                of_item_[steps_[i].item].push_back(static_cast<std::uint32_t>(i));
+                auto& here = tree_[i + 1];
+                here.weight += steps_[i].weight;
+                here.saving += steps_[i].saving;
+                const auto above = (i + 1) + ((i + 1) & (~i));
+                if (above >= tree_.size()) continue;
+                tree_[above].weight += here.weight;
+                tree_[above].saving += here.saving;
+            }
+        }
+
+        void remove(std::size_t item) { change(item, -1); }
+        void restore(std::size_t item) { change(item, 1); }
+
+        // The first steps that fit a room, and the one that does not, if there is one.
+        struct filled {
+            std::size_t steps = 0;  // so many of the first, those taken out among them
+            integer room = 0;       // that is left
+            integer saving = 0;
+            const step* broken = nullptr;
+
+            // Whether some choice may save more than this.
+            [[nodiscard]] bool may_save_more(integer than) const {
+                const auto missing = than - saving;
+                if (missing < 0) return true;
+                return broken != nullptr && static_cast<wide>(broken->saving) * room >=
+                                                static_cast<wide>(missing + 1) * broken->weight;
+            }
+        };
+        [[nodiscard]] filled fill(integer room) const {
+            filled f;
+            for (auto width = top_; width != 0; width /= 2) {
+                const auto next = f.steps + width;
+                if (next >= tree_.size() || tree_[next].weight > room) continue;
+                f.steps = next;
+                room -= tree_[next].weight;
+                f.saving += tree_[next].saving;
+            }
+            f.room = room;
+            if (f.steps < steps_.size()) f.broken = &steps_[f.steps];
+            return f;
+        }
+
+        // The same one step after the other, for rooms that only become smaller.
+        class walk {
+          public:
+            walk(const relaxation& r, std::size_t first_item) {
+                integer weight = 0;
+                integer saving = 0;
+                for (std::size_t i = 0; i < r.steps_.size(); ++i) {
+                    const auto& s = r.steps_[i];
+                    if (s.item < first_item) continue;
+                    corners_.push_back({i, weight, saving, &s});
+                    weight += s.weight;
+                    saving += s.saving;
+                }
+                corners_.push_back({r.steps_.size(), weight, saving, nullptr});
+                at_ = corners_.size() - 1;
+            }
+            [[nodiscard]] filled fill(integer room) {
+                while (corners_[at_].room > room) --at_;
+                auto f = corners_[at_];
+                f.room = room - f.room;
+                return f;
+            }
+
+          private:
+            std::vector<filled> corners_;  // with the room that they take
+            std::size_t at_ = 0;
+        };
+
+        [[nodiscard]] const std::vector<step>& steps() const { return steps_; }
+
+      private:
+        struct sums {
+            integer weight = 0;
+            integer saving = 0;
+        };
+
+        void change(std::size_t item, integer sign) {
+            for (const auto s : of_item_[item]) {
+                for (std::size_t i = s + std::size_t{1}; i < tree_.size(); i += i & (~i + 1)) {
+                    tree_[i].weight += sign * steps_[s].weight;
+                    tree_[i].saving += sign * steps_[s].saving;
+                }
+            }
+        }
+
+        std::vector<step> steps_;  // by falling slope
+        std::vector<sums> tree_;
+        std::vector<std::vector<std::uint32_t>> of_item_;
+        std::size_t top_ = 1;
     };
 
     // The reduced cost of an option: by how much taking it raises the relaxed cost.
@@ -277,18 +385,38 @@ class knapsack_solver {
         return r;
     }
 
-    std::vector<stage> build_stages(integer allowed, integer& fixed_weight, integer& fixed_cost,
-                                    std::vector<std::uint32_t>& fixed) const {
+    // Nothing if no choice is better than the best known one.
+    std::optional<std::vector<stage>> build_stages(integer allowed, integer& fixed_weight,
+                                                   integer& fixed_cost,
+                                                   std::vector<std::uint32_t>& fixed) const {
         std::vector<stage> stages;
+        std::vector<step> steps;
         for (std::size_t i = 0; i < points_.size(); ++i) {
-            stage s{static_cast<std::uint32_t>(i), {}, {}, {}, 0};
+            hull_steps(points_[i], static_cast<std::uint32_t>(i), steps);
+        }
+        sort_steps(steps);
+        relaxation rest(std::move(steps), points_.size());
+        for (std::size_t i = 0; i < points_.size(); ++i) {
+            stage s{static_cast<std::uint32_t>(i), {}, {}, {}, 0, 1};
             const auto reduced = reduced_costs(i);
+            const auto candidates =
+                std::count_if(reduced.begin(), reduced.end(), [&](wide r) { return r <= allowed; });
+            if (candidates > 1) rest.remove(i);
             for (std::size_t j = 0; j < points_[i].size(); ++j) {
                 if (reduced[j] > allowed) continue;
-                s.points.push_back(points_[i][j]);
+                const auto& p = points_[i][j];
+                // The relaxation of all other items knows more than the reduced cost.
+                if (candidates > 1 &&
+                    (p.weight > room_ ||
+                     !rest.fill(room_ - p.weight).may_save_more(p.cost - best_cost_))) {
+                    continue;
+                }
+                s.points.push_back(p);
                 s.at.push_back(static_cast<std::uint32_t>(j));
                 s.excess.push_back(static_cast<integer>(reduced[j]));
             }
+            if (candidates > 1) rest.restore(i);
+            if (s.points.empty()) return std::nullopt;
             const auto first = s.points.front();
             fixed[i] = s.at.front();
             fixed_weight += first.weight;
@@ -303,6 +431,10 @@ class knapsack_solver {
         }
         std::stable_sort(stages.begin(), stages.end(),
                          [](const stage& a, const stage& b) { return a.span > b.span; });
+        integer grain = 0;
+        for (auto s = stages.rbegin(); s != stages.rend(); ++s) {
+            s->grain = grain = common_divisor(s->points, grain);
+        }
         return stages;
     }
 
@@ -320,19 +452,19 @@ class knapsack_solver {
         integer fixed_weight = 0;
         integer fixed_cost = 0;
         std::vector<std::uint32_t> fixed(points_.size());
-        const auto stages =
-            build_stages(best_cost_ - 1 - relaxed_, fixed_weight, fixed_cost, fixed);
+        const auto built = build_stages(best_cost_ - 1 - relaxed_, fixed_weight, fixed_cost, fixed);
         const integer room = room_ - fixed_weight;
         most_states_ = 0;
-        if (room < 0) return infinite;
+        if (!built || room < 0) return infinite;
+        const auto& stages = *built;
 
         nodes_.assign(1, {0, 0});
         std::vector<state> list{{0, fixed_cost, 0, 0, 0}};
-        auto open = open_steps(stages, 0);
+        relaxation open(steps_of(stages), stages.size());
         integer cut = infinite;
         found best;
         for (std::size_t level = 0;; ++level) {
-            prune(list, completion_of(open), room, level, best);
+            prune(list, open, level < stages.size() ? stages[level].grain : 1, room, level, best);
             if (list.size() > width) cut = std::min(cut, shorten(list, width));
             most_states_ = std::max(most_states_, list.size());
             if (level == stages.size() || list.empty()) break;
@@ -344,9 +476,9 @@ class knapsack_solver {
                 if (level != 0) s.parent = add_node(s);
             }
             list = extend(list, stages[level], room);
-            std::erase_if(open, [&](const step& s) { return s.item == level; });
+            open.remove(level);
         }
-        if (best.known) accept(best, stages, fixed);
+        if (best.known) accept(best, stages, open.steps(), fixed);
         return cut;
     }
 
@@ -355,51 +487,40 @@ class knapsack_solver {
         return static_cast<std::uint32_t>(nodes_.size() - 1);
     }
 
-    // The hull steps of the stages from `level` on; their items are numbers of stages.
-    static std::vector<step> open_steps(const std::vector<stage>& stages, std::size_t level) {
+    // The hull steps of all stages; their items are numbers of stages.
+    static std::vector<step> steps_of(const std::vector<stage>& stages) {
         std::vector<step> steps;
-        for (std::size_t k = level; k < stages.size(); ++k) {
+        for (std::size_t k = 0; k < stages.size(); ++k) {
             hull_steps(stages[k].points, static_cast<std::uint32_t>(k), steps);
         }
         sort_steps(steps);
         return steps;
     }
 
-    static completion completion_of(const std::vector<step>& open) {
-        completion c{{0}, {0}};
-        for (const auto& s : open) {
-            c.weight.push_back(c.weight.back() + s.weight);
-            c.cost.push_back(c.cost.back() - s.saving);
-        }
-        return c;
-    }
-
     // Drops states that cannot lead to a better cost, and notes the best one that some do lead to.
-    void prune(std::vector<state>& list, const completion& rest, integer room, std::size_t level,
-               found& best) {
-        // The states are sorted by weight, so the room left falls from one to the next.
-        std::size_t corner = rest.weight.size() - 1;
-        for (const auto& s : list) {
-            while (rest.weight[corner] > room - s.weight) --corner;
-            if (s.cost + rest.cost[corner] >= best_cost_) continue;
-            best_cost_ = s.cost + rest.cost[corner];
-            best = {true, level, level == 0 ? 0 : add_node(s), corner};
-        }
-        corner = rest.weight.size() - 1;
-        std::size_t kept = 0;
-        for (const auto& s : list) {
-            const auto left = room - s.weight;
-            while (rest.weight[corner] > left) --corner;
-            auto bound = s.cost + rest.cost[corner];
-            if (corner + 1 < rest.weight.size()) {
-                const auto saving = rest.cost[corner] - rest.cost[corner + 1];
-                const auto weight = rest.weight[corner + 1] - rest.weight[corner];
-                bound -= static_cast<integer>(static_cast<wide>(saving) *
-                                              (left - rest.weight[corner]) / weight);
+    void prune(std::vector<state>& list, const relaxation& open, integer grain, integer room,
+               std::size_t level, found& best) {
+        const auto prune_by = [&](auto&& fill) {
+            std::size_t kept = 0;
+            for (const auto& s : list) {
+                auto left = room - s.weight;
+                if (grain > 1) left -= left % grain;
+                const auto rest = fill(left);
+                if (s.cost - rest.saving < best_cost_) {
+                    best_cost_ = s.cost - rest.saving;
+                    best = {true, level, level == 0 ? 0 : add_node(s), rest.steps};
+                }
+                if (rest.may_save_more(s.cost - best_cost_)) list[kept++] = s;
             }
-            if (bound < best_cost_) list[kept++] = s;
+            list.resize(kept);
+        };
+        if (16 * list.size() < open.steps().size()) {
+            prune_by([&](integer left) { return open.fill(left); });
+        } else {
+            // The states are sorted by rising weight.
+            relaxation::walk rest(open, level);
+            prune_by([&](integer left) { return rest.fill(left); });
         }
-        list.resize(kept);
     }
 
     // Keeps the states of least excess. Returns the least bound of the others.
@@ -453,12 +574,13 @@ class knapsack_solver {
         }
     }
 
-    void accept(const found& best, const std::vector<stage>& stages,
+    void accept(const found& best, const std::vector<stage>& stages, const std::vector<step>& steps,
                 const std::vector<std::uint32_t>& fixed) {
         best_choice_ = fixed;
         std::vector<std::uint32_t> at(stages.size(), 0);
-        const auto open = open_steps(stages, best.level);
-        for (std::size_t i = 0; i < best.steps; ++i) at[open[i].item] = open[i].to;
+        for (std::size_t i = 0; i < best.steps; ++i) {
+            if (steps[i].item >= best.level) at[steps[i].item] = steps[i].to;
+        }
         auto n = best.node;
         for (auto level = best.level; level != 0; --level) {
             at[level - 1] = nodes_[n].point;
