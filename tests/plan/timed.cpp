@@ -127,6 +127,28 @@ TEST(timed_knapsack, a_cut_search_states_an_honest_gap) {
     EXPECT_EQ(full.cost, *best.cost);
 }
 
+TEST(timed_knapsack, refuses_what_it_cannot_compute) {
+    std::vector<plan::timed_class> slow(1);
+    slow[0].items = {{{1, (std::uint64_t{1} << 53) + 1, 1.0}}};
+    EXPECT_EQ(plan::solve_timed_knapsack(slow, 9).error().code, bpw::errc::overflow);
+    slow[0].items = {{}};
+    EXPECT_EQ(plan::solve_timed_knapsack(slow, 9).error().code, bpw::errc::malformed);
+}
+
+// Costs as small and as large as doubles go.
+TEST(timed_knapsack, costs_of_any_magnitude) {
+    for (const double unit : {1e-300, 1e-30, 1.0, 1e30, 1e300}) {
+        SCOPED_TRACE(unit);
+        std::vector<plan::timed_class> classes(2);
+        classes[0] = {{{{1, 9, 3 * unit}, {2, 5, 2 * unit}, {4, 1, unit}}}, 3};
+        classes[1] = {{{{1, 2, 5 * unit}, {3, 7, -unit}}}, 9};
+        const auto s = plan::solve_timed_knapsack(classes, 12).value();
+        EXPECT_TRUE(s.optimal);
+        EXPECT_EQ(s.cost, 2 * unit - unit);
+        EXPECT_EQ(s.time, 12u);
+    }
+}
+
 // --- speeds --------------------------------------------------------------------------------------
 
 TEST(speed, reads_rates_and_published_tables) {
@@ -237,6 +259,58 @@ TEST(timed_plan, keeps_both_limits) {
     s.r.classes[0].speed.reset();
     EXPECT_EQ(plan::make_plan(s.m, s.c, s.curve, s.r).error().message,
               "class GPU has no speed, which the limit on time needs");
+}
+
+// Published models at published speeds, on one device and on two.
+TEST(timed_plan, published_models_are_solved_and_proven) {
+    PLAN_TEST_NEEDS_SHIPPED_DATA();
+    const auto speed = [](const char* machine, double bandwidth) {
+        const auto file = std::string("tg_results_").append(machine) + ".csv";
+        return plan::read_speeds(read(shipped_folder() / "quants_graphs" / file), file, bandwidth)
+            .value();
+    };
+    for (const std::string name : {"Qwen3-4B-Thinking-2507", "Qwen3.5-35B-A3B", "GLM-4.5-Air"}) {
+        const auto pool = types(
+            "q8_0 iq6_k q6_K iq5_k q5_K iq5_ks iq4_k q4_K iq4_ks iq3_k q3_K iq3_ks iq2_kl q2_K "
+            "iq2_k iq2_ks iq1_kt");
+        const auto m = shipped_model(name, pool);
+        const auto c = shipped_calibration(name);
+        const auto curve = shipped_curve(name);
+        for (const bool split : {false, true}) {
+            plan::plan_request r;
+            r.expert_share = 0.0625;
+            plan::class_request gpu;
+            gpu.name = "GPU";
+            gpu.pool = pool;
+            gpu.size = plan::budget::of_percent(split ? 95 : 60);
+            gpu.speed = speed("cuda-RTX-6000-Pro", 1000e9);
+            r.classes.push_back(gpu);
+            if (split) {
+                plan::class_request cpu;
+                cpu.name = "CPU";
+                cpu.pool = types("iq4_ks iq3_k iq3_ks iq2_kl iq2_k iq2_ks iq1_kt");
+                cpu.tensors = {regex(R"(blk\..*\.ffn_(up|gate|down)(_exps)?\.weight)")};
+                cpu.size = plan::budget::of_percent(80);
+                cpu.speed = speed("cpu-AMD-5950X", 50e9);
+                r.classes.insert(r.classes.begin(), cpu);
+                r.rest = 1;
+            }
+            const auto free = plan::make_plan(m, c, curve, r).value();
+            ASSERT_TRUE(free.feasible());
+            for (const double part : {0.95, 0.8}) {
+                SCOPED_TRACE(std::string(name).append(split ? ", split " : " ") +
+                             std::to_string(part));
+                r.seconds = static_cast<double>(free.time()) * 1e-12 * part;
+                const auto p = plan::make_plan(m, c, curve, r).value();
+                if (!p.feasible()) continue;
+                EXPECT_TRUE(p.optimal());
+                EXPECT_EQ(p.timed->gap(), 0);
+                EXPECT_LE(p.time(), *p.time_limit);
+                EXPECT_GE(p.cost(), free.cost());
+                for (const auto& k : p.classes) EXPECT_LE(k.bytes(), *k.budget_bytes);
+            }
+        }
+    }
 }
 
 TEST(pareto, no_point_beats_another_and_each_is_the_best_of_its_budgets) {
