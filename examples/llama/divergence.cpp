@@ -27,6 +27,15 @@ double divergence(const prediction& base, const prediction& other) {
     return std::max(sum, 0.0);
 }
 
+double perplexity(const base_predictions& base) {
+    double sum = 0;
+    base_predictions::room room;
+    for (std::size_t i = 0; i < base.windows(); ++i) {
+        for (const double s : base.window(i, room).surprise) sum += s;
+    }
+    return std::exp(sum / static_cast<double>(base.windows() * window_size));
+}
+
 live_predictions::live_predictions(const model& m, const class windows& text, bpw::threads& run)
     : vocabulary_(m.size().vocabulary) {
     const auto n = text.count() * window_size;

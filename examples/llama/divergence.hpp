@@ -58,6 +58,9 @@ class base_predictions {
     [[nodiscard]] virtual base_window window(std::size_t i, room& r) const = 0;
 };
 
+/// exp of the mean surprise.
+[[nodiscard]] double perplexity(const base_predictions& base);
+
 /// The predictions of a model that is at hand, kept in memory: 4 bytes for each prediction and
 /// token of the vocabulary.
 class live_predictions final : public base_predictions {

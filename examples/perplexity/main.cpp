@@ -8,6 +8,7 @@
 #include "llama/model.hpp"
 #include "llama/prediction.hpp"
 #include "perplexity/base_file.hpp"
+#include "perplexity/picture.hpp"
 
 #include <bpw/plan/loss.hpp>
 
@@ -35,6 +36,8 @@ struct arguments {
     std::string text;
     std::string base;
     std::string save_base;
+    std::string picture;
+    std::string divergence_picture;
     unsigned threads = 0;
     bool json = false;
 };
@@ -71,6 +74,7 @@ examples::base_subject subject_of(const std::string& path, const llama::model& m
 // A saved file, or a model that is run now.
 struct base {
     std::string name;
+    double perplexity = 0;
     std::unique_ptr<examples::base_file> saved;
     std::unique_ptr<llama::live_predictions> live;
     examples::base_subject subject;
@@ -98,12 +102,13 @@ base open_base(const std::string& path, const std::string& text, const std::stri
     if (examples::is_base_file(path)) {
         b.saved = std::make_unique<examples::base_file>(path);
         b.name = b.saved->subject().model;
-        return b;
+    } else {
+        const llama::model m(path);
+        const llama::windows cut(m, text, text_file);
+        b.subject = subject_of(path, m, cut);
+        b.live = std::make_unique<llama::live_predictions>(m, cut, run);
     }
-    const llama::model m(path);
-    const llama::windows cut(m, text, text_file);
-    b.subject = subject_of(path, m, cut);
-    b.live = std::make_unique<llama::live_predictions>(m, cut, run);
+    b.perplexity = llama::perplexity(b.predictions());
     return b;
 }
 
@@ -182,7 +187,10 @@ void print_json(const std::vector<measurement>& all, const base* against, std::s
         models.push_back(std::move(one));
     }
     json out{{"windows", windows}, {"threads", threads}};
-    if (against != nullptr) out["base"] = against->name;
+    if (against != nullptr) {
+        out["base"] = against->name;
+        out["base_perplexity"] = against->perplexity;
+    }
     out["models"] = std::move(models);
     std::cout << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
 }
@@ -191,6 +199,28 @@ std::string with_error(const estimate& e, int digits, double scale = 1) {
     // U+00B1 is plus-minus.
     return examples::fixed(scale * e.mean, digits) + " \xC2\xB1 " +
            examples::fixed(scale * e.error, digits);
+}
+
+// The models with one of the things that can be lost.
+enum class lost { perplexity, divergence };
+std::vector<examples::sized_loss> losses(const std::vector<measurement>& all, lost which) {
+    std::vector<examples::sized_loss> out;
+    for (const auto& m : all) {
+        out.push_back({m.name, m.bytes,
+                       which == lost::perplexity ? m.perplexity : m.against_base->divergence.mean});
+    }
+    return out;
+}
+
+// With several models, a column that marks those that are worth having.
+examples::table with_front(std::vector<examples::table::column> columns, bool several) {
+    if (several) columns.push_back({"front"});
+    return examples::table(std::move(columns));
+}
+void add_with_front(examples::table& table, std::vector<std::string> row,
+                    const std::vector<bool>& front, std::size_t i) {
+    if (front.size() > 1) row.emplace_back(front[i] ? "*" : "");
+    table.add(std::move(row));
 }
 
 void print_table(const std::vector<measurement>& all) {
@@ -202,8 +232,10 @@ void print_table(const std::vector<measurement>& all) {
     if (several) columns.push_back({"against first", right});
     if (with_base) columns.push_back({"ln(PPL/PPL base)", right});
     columns.push_back({"tokens/s", right});
-    examples::table table(columns);
-    for (const auto& m : all) {
+    auto table = with_front(std::move(columns), all.size() > 1);
+    const auto front = examples::front_of(losses(all, lost::perplexity));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const auto& m = all[i];
         std::vector<std::string> row{examples::printable(m.name, 60),
                                      examples::readable_size(m.bytes),
                                      examples::fixed(m.bits_per_weight, 3),
@@ -214,24 +246,29 @@ void print_table(const std::vector<measurement>& all) {
         }
         if (with_base) row.push_back(with_error(m.against_base->log_ratio, 5));
         row.push_back(examples::fixed(m.tokens_per_second, 0));
-        table.add(std::move(row));
+        add_with_front(table, std::move(row), front, i);
     }
     table.print(std::cout);
 }
 
 void print_divergences(const std::vector<measurement>& all) {
     using enum examples::table::align;
-    examples::table table({{"model"},
-                           {"KL divergence", right},
-                           {"median", right},
-                           {"99 %", right},
-                           {"max", right},
-                           {"same top token", right}});
-    for (const auto& m : all) {
+    auto table = with_front({{"model"},
+                             {"KL divergence", right},
+                             {"median", right},
+                             {"99 %", right},
+                             {"max", right},
+                             {"same top token", right}},
+                            all.size() > 1);
+    const auto front = examples::front_of(losses(all, lost::divergence));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const auto& m = all[i];
         const auto& c = *m.against_base;
-        table.add({examples::printable(m.name, 60), with_error(c.divergence, 6),
-                   examples::fixed(c.median, 6), examples::fixed(c.quantile_99, 5),
-                   examples::fixed(c.largest, 4), with_error(c.same_top, 2, 100) + " %"});
+        add_with_front(table,
+                       {examples::printable(m.name, 60), with_error(c.divergence, 6),
+                        examples::fixed(c.median, 6), examples::fixed(c.quantile_99, 5),
+                        examples::fixed(c.largest, 4), with_error(c.same_top, 2, 100) + " %"},
+                       front, i);
     }
     table.print(std::cout);
 }
@@ -241,11 +278,30 @@ void check_arguments(const arguments& a) {
         throw bpw::error(bpw::fail(errc::not_found, "one file was named, ", a.models.front(),
                                    "; expected one model or more and a text"));
     }
+    if (!a.divergence_picture.empty() && a.base.empty()) {
+        throw bpw::error(bpw::fail(errc::not_found,
+                                   "--plot-divergence needs something to diverge from; expected "
+                                   "--base FILE"));
+    }
     if (a.save_base.empty()) return;
     if (a.models.size() > 1 || !a.base.empty()) {
         throw bpw::error(bpw::fail(errc::unsupported, "--save-base goes with ",
                                    a.models.size() > 1 ? "several models" : "--base",
                                    "; expected one model, whose predictions are saved"));
+    }
+}
+
+void draw_pictures(const arguments& args, const std::vector<measurement>& all) {
+    const auto text = std::filesystem::path(args.text).filename().string();
+    if (!args.picture.empty()) {
+        examples::draw_front(losses(all, lost::perplexity), "Perplexity and size", text,
+                             "perplexity", false, args.picture);
+    }
+    if (!args.divergence_picture.empty()) {
+        const auto from = std::filesystem::path(args.base).filename().string();
+        examples::draw_front(losses(all, lost::divergence), "Divergence and size",
+                             text + ", against " + from, "mean KL divergence (nats)", true,
+                             args.divergence_picture);
     }
 }
 
@@ -265,6 +321,12 @@ int run(int argc, char** argv) {
                    "a file of --save-base, or a GGUF model")
         ->type_name("FILE");
     app.add_option("--save-base", args.save_base, "save the model's predictions as a base")
+        ->type_name("FILE");
+    app.add_option("--plot", args.picture,
+                   "draw perplexity against size, and which models are best: FILE.svg or FILE.png")
+        ->type_name("FILE");
+    app.add_option("--plot-divergence", args.divergence_picture,
+                   "with --base: the same for the KL divergence")
         ->type_name("FILE");
     app.add_option("--threads", args.threads, "threads to compute with (default: all processors)")
         ->type_name("N")
@@ -299,6 +361,7 @@ int run(int argc, char** argv) {
         all.push_back(naming(file, [&] { return measure(file, args, text, known, pool); }));
     }
 
+    draw_pictures(args, all);
     const auto windows = text.size() / llama::window_size;
     if (args.json) {
         print_json(all, known, windows, pool.count());
@@ -312,8 +375,14 @@ int run(int argc, char** argv) {
     std::cout << "\n"
               << windows << (windows == 1 ? " window of " : " windows of ") << llama::window_size
               << " bytes, " << pool.count() << (pool.count() == 1 ? " thread" : " threads");
-    if (known != nullptr) std::cout << "; the base is " << examples::printable(known->name, 60);
+    if (known != nullptr) {
+        std::cout << "; the base is " << examples::printable(known->name, 60) << ", perplexity "
+                  << examples::fixed(known->perplexity, 5);
+    }
     std::cout << '\n';
+    if (all.size() > 1) {
+        std::cout << "front: * no other is as small and as good, or better in one of the two\n";
+    }
     if (!args.save_base.empty()) {
         std::cout << "saved as a base: " << args.save_base << '\n';
     }

@@ -62,6 +62,11 @@ segment leader(const label& l, const box& b) {
     return {l.x, l.y, std::clamp(l.x, b.left, b.right), std::clamp(l.y, b.bottom, b.top)};
 }
 
+// From a point to the nearest point of a box.
+double distance(const box& b, double x, double y) {
+    return std::hypot(x - std::clamp(x, b.left, b.right), y - std::clamp(y, b.bottom, b.top));
+}
+
 }  // namespace
 
 std::vector<std::optional<placed_label>> place_labels(
@@ -115,7 +120,14 @@ std::vector<std::optional<placed_label>> place_labels(
                 for (const auto& other : lines) cost += crosses(other, padded) ? 40 : 0;
                 for (const auto& other : leaders) cost += crosses(other, padded) ? 500 : 0;
                 const bool far = away > gap + 6;
-                if (far) {
+                if (!far) {
+                    // Without a line a name belongs to the point that is nearest.
+                    const double own = distance(where, l.x, l.y);
+                    for (const auto& [x, y] : points) {
+                        const bool other = x != l.x || y != l.y;
+                        if (other && distance(where, x, y) < own + 6) cost += 45;
+                    }
+                } else {
                     // A line through a marker or a name would point at the wrong thing.
                     const auto line = leader(l, where);
                     cost += 25;

@@ -115,15 +115,6 @@ laboratory::laboratory(llama::model& m, const llama::windows& text, const imatri
       run_(run),
       base_(m, text, run) {}
 
-double laboratory::base_perplexity() const {
-    double sum = 0;
-    llama::base_predictions::room room;
-    for (std::size_t i = 0; i < base_.windows(); ++i) {
-        for (const double s : base_.window(i, room).surprise) sum += s;
-    }
-    return std::exp(sum / static_cast<double>(tokens()));
-}
-
 bpw::type_id laboratory::stored(const gguf::tensor& t, bpw::type_id type) const {
     const auto slice_rows = t.shape().size() < 2 ? 1 : t.shape()[1];
     return plan::stored_type(type, {t.name(), t.cols(), slice_rows}, project_).value();

@@ -59,7 +59,7 @@ class laboratory {
     /// Predictions in one measurement.
     [[nodiscard]] std::uint64_t tokens() const { return text_.count() * llama::window_size; }
     /// The perplexity of the model as it is.
-    [[nodiscard]] double base_perplexity() const;
+    [[nodiscard]] double base_perplexity() const { return llama::perplexity(base_); }
 
   private:
     [[nodiscard]] bpw::type_id stored(const bpw::gguf::tensor& t, bpw::type_id type) const;

@@ -148,7 +148,7 @@ predicted predicted_window(unsigned seed) {
 void save(const std::string& path) {
     base_writer out(path, subject());
     // Windows may come in any order.
-    for (const std::size_t i : {2, 0, 1}) {
+    for (const std::size_t i : {2U, 0U, 1U}) {
         const auto p = predicted_window(static_cast<unsigned>(i));
         out.add(i, p.came, {p.logits.data(), window, vocabulary});
         EXPECT_FALSE(fs::exists(path));
@@ -231,7 +231,7 @@ TEST(base_file, every_damaged_byte_is_noticed) {
         write(path, bytes);
         EXPECT_NE(refusal(opened), "nothing was refused") << "byte " << i;
     }
-    for (const std::size_t n : {0, 7, 8, 47, 48, 54, 55, 1000, 20000}) {
+    for (const std::size_t n : {0U, 7U, 8U, 47U, 48U, 54U, 55U, 1000U, 20000U}) {
         write(path, whole.substr(0, n));
         EXPECT_NE(refusal(opened), "nothing was refused") << n << " bytes";
     }
