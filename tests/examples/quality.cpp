@@ -4,6 +4,7 @@
 #include "examples/files.hpp"
 #include "llama/divergence.hpp"
 #include "perplexity/base_file.hpp"
+#include "perplexity/picture.hpp"
 #include "sensitivity/journal.hpp"
 
 #include <bpw/core/error.hpp>
@@ -120,6 +121,17 @@ TEST(divergence, computed_by_hand) {
     EXPECT_NEAR(llama::divergence(of(sure), of(q)), std::log(4.0), 1e-6);
     EXPECT_NEAR(llama::divergence(of(q), of(sure)),
                 750 + 0.25 * std::log(0.25) + 0.5 * std::log(0.5) + 0.25 * std::log(0.25), 1e-3);
+}
+
+// ---- the front ----------------------------------------------------------------------------------
+
+TEST(front, is_what_nothing_else_beats) {
+    const std::vector<sized_loss> models{{"large", 10, 1},        {"larger and no better", 11, 1},
+                                         {"small", 5, 3},         {"as large and worse", 5, 4},
+                                         {"twin of small", 5, 3}, {"between", 7, 3.5}};
+    EXPECT_EQ(front_of(models), (std::vector<bool>{true, false, true, false, true, false}));
+    EXPECT_EQ(front_of({{"alone", 1, 1}}), std::vector<bool>{true});
+    EXPECT_TRUE(front_of({}).empty());
 }
 
 // ---- base files ---------------------------------------------------------------------------------

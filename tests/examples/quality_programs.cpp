@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -112,6 +113,25 @@ TEST(perplexity_base, shows_tables) {
     for (const auto* part : {"ln(PPL/PPL base)", "KL divergence", "median", "99 %", "max",
                              "same top token", "the base is tinylm-f16.gguf"}) {
         EXPECT_NE(o.out.find(part), std::string::npos) << part << "\n" << o.out;
+    }
+}
+
+TEST(perplexity_base, draws_pictures_and_marks_the_front) {
+    const scratch folder;
+    const auto text = text_in(folder, 1);
+    const auto picture = folder.path("p.svg");
+    expect_refused("perplexity", {mix, text, "--plot-divergence", picture}, "expected --base");
+    if (std::system("gnuplot --version > /dev/null 2>&1") != 0) {
+        GTEST_SKIP() << "there is no gnuplot here";
+    }
+    const auto o = run("perplexity", {mix, f16, text, "--base", f16, "--plot", folder.path("q.svg"),
+                                      "--plot-divergence", picture});
+    ASSERT_EQ(o.status, 0) << o.err;
+    EXPECT_NE(o.out.find("  *\n"), std::string::npos) << o.out;
+    for (const auto* file : {"p.svg", "q.svg"}) {
+        const auto svg = content_of(folder.path(file));
+        EXPECT_EQ(svg.rfind("<?xml", 0), 0U) << file;
+        EXPECT_NE(svg.find("tinylm-mix-2-rN"), std::string::npos) << file;
     }
 }
 
@@ -256,6 +276,34 @@ TEST(sensitivity, groups_share_what_they_lose) {
     EXPECT_EQ(values[0], values[1]);
     EXPECT_NE(values[2], values[3]);
     EXPECT_GT(values[0], 0);
+}
+
+TEST(sensitivity, the_shipped_losses_are_current) {
+    const std::string shipped = std::string(BPW_TEST_DATA_DIR) + "/losses";
+    const auto made =
+        run("plan", {shipped + "/kld_results.csv", "--curve", shipped + "/group0/kld_results.csv",
+                     "--model", f16, "--pool", "q8_0,iq4_ks,iq3_k,iq2_ks", "--size", "1.3MiB"});
+    EXPECT_EQ(made.status, 0) << made.err;
+    if (BPW_EXAMPLES_SLOW_BUILD) GTEST_SKIP() << "this build is too slow for whole texts";
+    const scratch folder;
+    const auto o =
+        run("sensitivity", {f16, model("calibration.txt"), "--out", folder.path("out"), "--tensors",
+                            R"(blk\.1\.attn_k\.)", "--reference", "iq2_k", "--types", "q8_0"});
+    ASSERT_EQ(o.status, 0) << o.err;
+    const auto value = [](const std::string& file) {
+        const auto csv = content_of(file);
+        std::size_t column = 0;
+        const auto header = csv.substr(0, csv.find('\n'));
+        const auto name = header.find("blk.1.attn_k.weight");
+        for (std::size_t i = 0; i < name; ++i) column += header[i] == ',' ? 1 : 0;
+        auto at = header.size();
+        for (; column != 0; --column) at = csv.find(',', at) + 1;
+        return std::stod(csv.substr(at));
+    };
+    const double now = value(folder.path("out/kld_results.csv"));
+    EXPECT_GT(now, 1e-5);
+    // Encoders may get better. Much better, and the shipped files should be measured anew.
+    EXPECT_NEAR(value(shipped + "/kld_results.csv"), now, 0.1 * now);
 }
 
 TEST(sensitivity, refuses_in_a_sentence) {
