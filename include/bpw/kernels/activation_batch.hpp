@@ -8,11 +8,18 @@ BPW_NAMESPACE_BEGIN
 
 namespace detail {
 
+// An integer n below 2^22 in magnitude, added to the bits of this float, gives the float that is
+// larger by n: sums that start from there need no conversion. Its product with a scale that has
+// only 23 digits is exact, so that fma(sum, scale, -biased_float_sums * scale) is n times the
+// scale, rounded once.
+inline constexpr float biased_float_sums = 0x1.8p23f;
+
 // One tile of `N` vectors. A quad of all vectors stands together.
 template <std::size_t N>
 struct alignas(64) batch_tile {
     std::int8_t q[64][N][4];
-    float scale[8][N];        // of every 32
+    float scale[8][N];        // of every 32 ...
+    float unbias[8][N];       // ... times minus the bias of sums that are read as floats
     std::int32_t sum[16][N];  // of the q of every run of 16 ...
     std::int32_t sum32[8][N];
     float scaled_sum[16][N];  // ... times the scale
@@ -54,6 +61,7 @@ struct alignas(64) batch_tile {
     void finish() noexcept {
         for (std::size_t g = 0; g < 8; ++g) {
             for (std::size_t c = 0; c < N; ++c) {
+                unbias[g][c] = -biased_float_sums * scale[g][c];
                 sum32[g][c] = sum[2 * g][c] + sum[2 * g + 1][c];
                 scaled_sum32[g][c] = scale[g][c] * static_cast<float>(sum32[g][c]);
                 scaled_sum[2 * g][c] = scale[g][c] * static_cast<float>(sum[2 * g][c]);

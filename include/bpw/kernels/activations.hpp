@@ -67,16 +67,19 @@ struct alignas(64) quantized_tile {
         const auto low = lanes::load(x);
         const auto high = lanes::load(x + 16);
         const auto bits = greatest_magnitude(low, high);
-        const bool finite = bits < 0x7f800000;
         const float most = std::bit_cast<float>(bits);
-        if (!finite || most < 1e-36f) {
+        const bool too_large = bits >= std::bit_cast<std::int32_t>(0x1p100f);
+        if (too_large || most < 1e-36f) {
             std::fill(to, to + 32, std::int8_t{0});
-            return finite ? 0.0f : std::numeric_limits<float>::quiet_NaN();
+            return too_large ? std::numeric_limits<float>::quiet_NaN() : 0.0f;
         }
         const auto inverse = lanes::all(127.0f / most);
         (low * inverse).round_to(to);
         (high * inverse).round_to(to + 16);
-        return most * (1.0f / 127.0f);
+        // Without its last bit, so that one and a half times it is a float too: see
+        // biased_float_sums.
+        const auto scale = std::bit_cast<std::uint32_t>(most * (1.0f / 127.0f));
+        return std::bit_cast<float>(scale & ~std::uint32_t{1});
     }
 };
 
@@ -123,10 +126,11 @@ void arrange(const quantized_tile& from, activation_tile& tile) noexcept {
 
 /// A vector of activations in lane order `Order`.
 ///
-/// Every 32 values x share the scale d = max |x| / 127 (as a product with the rounded reciprocal),
-/// and q = x * (127 / max |x|) rounded to nearest, ties to even, in -127..127. Where all are
-/// smaller than 1e-36 in magnitude, d and q are 0. Where one is infinite or NaN, d is NaN and q is
-/// 0: such a value makes every product NaN. A length that is not a multiple of 256 is continued
+/// Every 32 values x share the scale d = max |x| / 127 (as a product with the rounded reciprocal,
+/// the last bit cleared), and q = x * (127 / max |x|) rounded to nearest, ties to even, in
+/// -127..127. Where all are smaller than 1e-36 in magnitude, d and q are 0. Where one is NaN,
+/// infinite or at least 2^100 in magnitude, d is NaN and q is 0: such a value makes every product
+/// NaN. A length that is not a multiple of 256 is continued
 /// with zeros; the last tile is in natural order then.
 ///
 /// Lanes that exceed the weights by Bias give sums that are too large by Bias times the sum of the

@@ -233,6 +233,9 @@ void unpack_panel(const matrix_view<T>& w, std::size_t first, std::size_t first_
 // all types.
 template <int Max, int Group, bool Offsets, int FineBits>
 struct panel_shape {
+    // Whether the sums are small enough to be read as floats.
+    static constexpr bool biased_sums = FineBits == 0;
+    static_assert(Max * 127 * 32 < 1 << 22);
     static constexpr int max = Max;
     static constexpr int group = Group;
     static constexpr bool offsets = Offsets;
@@ -355,17 +358,19 @@ void multiply_panel(const typename Shape::panel& panel, [[maybe_unused]] int bia
             total[r][c] = add ? floats::load_unaligned(y + c * stride + r * lanes) : floats(0.0f);
         });
     });
+    constexpr bool biased = Shape::biased_sums && simd::has_fma<A>;
+    constexpr std::int32_t zero = biased ? std::bit_cast<std::int32_t>(biased_float_sums) : 0;
     for (std::size_t t = 0; t < tiles; ++t) {
         // What the bias of the lanes adds is taken off the sums at their start.
         alignas(64) std::int32_t start[groups * Vectors];
         if constexpr (!Shape::words) {
             const auto* const x_sums = x[t].template sums_of<Shape::group>(0);
-            for (std::size_t i = 0; i < groups * Vectors; ++i) start[i] = -bias * x_sums[i];
+            for (std::size_t i = 0; i < groups * Vectors; ++i) start[i] = zero - bias * x_sums[i];
         }
         for (std::size_t g = 0; g < groups; ++g) {
             panel_sums<A, Registers, Vectors> sum;
             for_each_index<Vectors>([&](auto c) BPW_INLINE_LAMBDA {
-                const ints first(Shape::words ? 0 : start[g * Vectors + c]);
+                const ints first(Shape::words ? zero : start[g * Vectors + c]);
                 for_each_index<Registers>([&](auto r) BPW_INLINE_LAMBDA { sum[r][c] = first; });
             });
             const auto quad = 64 * t + quads * g;
@@ -384,13 +389,21 @@ void multiply_panel(const typename Shape::panel& panel, [[maybe_unused]] int bia
                 }
             }
             const auto* const x_scale = x[t].scale[g * Shape::group / 32];
+            const auto* const x_unbias = x[t].unbias[g * Shape::group / 32];
             const auto* const x_scaled = x[t].template scaled_sums_of<Shape::group>(g);
             for_each_index<Registers>([&](auto r) BPW_INLINE_LAMBDA {
                 const auto at = row + r * lanes;
                 const auto scale = floats::load_unaligned(&panel.scale[groups * t + g][at]);
                 for_each_index<Vectors>([&](auto c) BPW_INLINE_LAMBDA {
-                    total[r][c] = simd::fused_multiply_add(
-                        scale, floats(x_scale[c]) * simd::to_float<A>(sum[r][c]), total[r][c]);
+                    const auto product = [&] {
+                        const floats by(x_scale[c]);
+                        if constexpr (biased)
+                            return simd::fused_multiply_add(xsimd::bitwise_cast<float>(sum[r][c]),
+                                                            by, floats(x_unbias[c]));
+                        else
+                            return by * simd::to_float<A>(sum[r][c]);
+                    }();
+                    total[r][c] = simd::fused_multiply_add(scale, product, total[r][c]);
                 });
                 if constexpr (Shape::offsets) {
                     const auto offset = floats::load_unaligned(&panel.offset[groups * t + g][at]);
