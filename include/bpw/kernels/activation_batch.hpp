@@ -49,8 +49,10 @@ struct alignas(64) batch_tile {
                 std::memcpy(q[quad][c], from.q + 4 * quad, 4);
             }
         } else {
-            for (std::size_t lane = 0; lane < tile_weights; ++lane) {
-                q[quad_places<Order>[lane / 4]][c][lane % 4] = from.q[weight_of_lane<Order>[lane]];
+            std::int8_t lanes[tile_weights];
+            arrange<Order>(from.q, lanes);
+            for (std::size_t quad = 0; quad < 64; ++quad) {
+                std::memcpy(q[quad_places<Order>[quad]][c], lanes + 4 * quad, 4);
             }
         }
         for (std::size_t g = 0; g < 8; ++g) scale[g][c] = from.scale[g];

@@ -93,6 +93,20 @@ inline constexpr auto weight_of_lane = [] {
     return weights;
 }();
 
+// The 256 activations of a tile in the order of the lanes.
+template <class Order>
+void arrange(const std::int8_t (&from)[tile_weights], std::int8_t (&to)[tile_weights]) noexcept {
+    if constexpr (std::is_same_v<Order, natural_order>) {
+        std::memcpy(to, from, sizeof to);
+    } else {
+        for (std::size_t step = 0; step < tile_weights; step += 64) {
+            simd::pick_bytes<native_arch>(reinterpret_cast<const std::uint8_t*>(from),
+                                          &weight_of_lane<Order>[step])
+                .store(reinterpret_cast<std::uint8_t*>(to) + step);
+        }
+    }
+}
+
 template <class Order, int Bias, int Group>
 void arrange(const quantized_tile& from, activation_tile& tile) noexcept {
     for (std::size_t run = 0; run < 16; ++run) {
@@ -102,9 +116,7 @@ void arrange(const quantized_tile& from, activation_tile& tile) noexcept {
         tile.minus_odd[run] =
             run % 2 == 0 ? 0.0f : -from.scale[run / 2] * static_cast<float>(sum32);
     }
-    for (std::size_t lane = 0; lane < tile_weights; ++lane) {
-        tile.q[lane] = from.q[weight_of_lane<Order>[lane]];
-    }
+    arrange<Order>(from.q, tile.q);
     for (std::size_t quad = 0; quad < tile_weights / 4; ++quad) {
         const auto* const four = tile.q + 4 * quad;
         tile.start[quad] = -Bias * (four[0] + four[1] + four[2] + four[3]);
