@@ -10,7 +10,7 @@ namespace detail {
 
 // An integer n below 2^22 in magnitude, added to the bits of this float, gives the float that is
 // larger by n: sums that start from there need no conversion. Its product with a scale that has
-// only 23 digits is exact, so that fma(sum, scale, -biased_float_sums * scale) is n times the
+// only 22 digits is exact, so that fma(sum, scale, -biased_float_sums * scale) is n times the
 // scale, rounded once.
 inline constexpr float biased_float_sums = 0x1.8p23f;
 

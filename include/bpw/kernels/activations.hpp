@@ -76,10 +76,9 @@ struct alignas(64) quantized_tile {
         const auto inverse = lanes::all(127.0f / most);
         (low * inverse).round_to(to);
         (high * inverse).round_to(to + 16);
-        // Without its last bit, so that one and a half times it is a float too: see
-        // biased_float_sums.
+        // Without its last two bits, so that three times it is a float too: see biased_float_sums.
         const auto scale = std::bit_cast<std::uint32_t>(most * (1.0f / 127.0f));
-        return std::bit_cast<float>(scale & ~std::uint32_t{1});
+        return std::bit_cast<float>(scale & ~std::uint32_t{3});
     }
 };
 
@@ -139,7 +138,7 @@ void arrange(const quantized_tile& from, activation_tile& tile) noexcept {
 /// A vector of activations in lane order `Order`.
 ///
 /// Every 32 values x share the scale d = max |x| / 127 (as a product with the rounded reciprocal,
-/// the last bit cleared), and q = x * (127 / max |x|) rounded to nearest, ties to even, in
+/// the last two bits cleared), and q = x * (127 / max |x|) rounded to nearest, ties to even, in
 /// -127..127. Where all are smaller than 1e-36 in magnitude, d and q are 0. Where one is NaN,
 /// infinite or at least 2^100 in magnitude, d is NaN and q is 0: such a value makes every product
 /// NaN. A length that is not a multiple of 256 is continued
