@@ -1,4 +1,5 @@
 // Bytes and numbers at fixed distances, and bytes moved within quarters, against plain code.
+#include <bpw/simd/placed_quads.hpp>
 #include <bpw/simd/strided.hpp>
 #include <reference/random.hpp>
 #include <reference/same_bits.hpp>
@@ -86,6 +87,27 @@ TEST(strided, runs_of_halves) {
     expect_runs<16, 0>(numbers);
 }
 
+template <std::size_t At, std::size_t Size>
+void expect_everywhere(reference::random& numbers) {
+    const auto from = random_span(Size, numbers);
+    float halves[16];
+    simd::half_everywhere<At, Size, arch>(from.data()).store(halves);
+    const auto bits = static_cast<std::uint32_t>(from[At] | from[At + 1] << 8);
+    for (const float x : halves) {
+        EXPECT_TRUE(reference::same_bits(x, bpw::half_to_float(bits))) << bits;
+    }
+}
+
+TEST(strided, half_everywhere) {
+    reference::random numbers(69);
+    expect_everywhere<0, 2>(numbers);
+    expect_everywhere<0, 66>(numbers);
+    expect_everywhere<80, 84>(numbers);
+    expect_everywhere<82, 84>(numbers);
+    expect_everywhere<108, 110>(numbers);
+    expect_everywhere<2, 144>(numbers);
+}
+
 TEST(strided, every_half) {
     for (std::uint32_t bits = 0; bits < 65536; ++bits) {
         const std::uint8_t from[2] = {static_cast<std::uint8_t>(bits),
@@ -108,6 +130,39 @@ TEST(quarters, are_loaded_from_their_places) {
     for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(pieces[i], from[i / 16 * 22 + i % 16]);
     const auto halves = stored(simd::load_pieces<32, 36, arch>(from.data()));
     for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(halves[i], from[i / 32 * 36 + i % 32]);
+}
+
+constexpr std::array<int, 16> bits_from{0, 2, 4, 6, 1, 0, 3, 2, 5, 4, 6, 0, 3, 3, 1, 2};
+
+template <int Swap, int Width, int To>
+void expect_placed(const plain& x) {
+    const auto got = stored(simd::placed_quads<Swap, Width, To, bits_from>(bytes::load(x.data())));
+    for (std::size_t i = 0; i < 64; ++i) {
+        const int byte = x[i ^ 4 * std::size_t{Swap}];
+        EXPECT_EQ(got[i], (byte >> bits_from[i / 4] & ((1 << Width) - 1)) << To);
+    }
+}
+
+TEST(quads, change_places) {
+    reference::random numbers(70);
+    for (int round = 0; round < 50; ++round) {
+        const auto x = random_bytes(numbers);
+        expect_placed<0, 2, 0>(x);
+        expect_placed<1, 2, 0>(x);
+        expect_placed<2, 2, 0>(x);
+        expect_placed<3, 2, 0>(x);
+        expect_placed<0, 1, 2>(x);
+        expect_placed<1, 1, 2>(x);
+        expect_placed<2, 1, 4>(x);
+        expect_placed<3, 2, 6>(x);
+    }
+}
+
+TEST(quads, thirty_two_bytes_twice) {
+    reference::random numbers(71);
+    const auto from = random_span(32, numbers);
+    const auto got = stored(simd::twice32<arch>(from.data()));
+    for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(got[i], from[i % 32]);
 }
 
 constexpr std::array<std::uint8_t, 64> moves = [] {

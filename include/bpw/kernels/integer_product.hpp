@@ -28,7 +28,7 @@ BPW_NAMESPACE_BEGIN
 
 /// The activations that a matrix of type T is multiplied with.
 template <class T, class A = native_arch>
-using activations_for = activations<typename unpack<T>::order, detail::start_bias<T, A>,
+using activations_for = activations<typename row_unpack<T>::order, detail::start_bias<T, A>,
                                     std::min(32, traits<T>::group_size)>;
 
 /// The batch of activations that a matrix of type T is multiplied with.
@@ -143,7 +143,7 @@ template <class A, class T>
     std::size_t block = 0;
     for (; block + full <= w.blocks(); block += full) {
         simd::prefetch_ahead<full * sizeof(typename T::block)>(w.block(row, block).bytes);
-        multiply_tile<unpack<T>>(tile_ref<T>{w, row, block, full}, *from++, sums);
+        multiply_tile<row_unpack<T>>(tile_ref<T>{w, row, block, full}, *from++, sums);
     }
     if constexpr (full != 1) {
         static_assert(fine_bits<unpack<T>> == 0, "the scalar unpack has none");

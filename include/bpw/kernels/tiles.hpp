@@ -44,7 +44,7 @@ class row_products {
             if constexpr (together)
                 detail::multiply_row_tile<A>(tile, x, sums_);
             else
-                add_each<unpack<T>>(tile, x, sums_);
+                add_each<row_unpack<T>>(tile, x, sums_);
         } else if constexpr (tile_ref<T>::full != 1) {
             if constexpr (together) {
                 separate_sums last;

@@ -5,6 +5,7 @@
 // unpacked by their scalar decode.
 #pragma once
 
+#include <bpw/kernels/unpack/by_runs.hpp>
 #include <bpw/kernels/unpack/codes.hpp>
 #include <bpw/kernels/unpack/interleaved_lattice.hpp>
 #include <bpw/kernels/unpack/lattice.hpp>

@@ -215,11 +215,13 @@ template <class A>
 inline constexpr bool lowers_lanes = false;
 #else
 template <class A>
-inline constexpr bool lowers_lanes = requires(const i32_batch<A>& sum, const u8_batch<A>& u,
-                                              const s8_batch<A>& s) {
-    lowered_dot4_on<A>(sum, u, s, A{});
-};
+inline constexpr bool lowers_lanes =
+    std::is_base_of_v<xsimd::ssse3, A> || std::is_base_of_v<xsimd::avx2, A> ||
+    std::is_base_of_v<xsimd::neon64, A>;
 #endif
+template <class A>
+i32_batch<A> lowered_dot4_on(const i32_batch<A>&, const u8_batch<A>&, const s8_batch<A>&,
+                             xsimd::generic) = delete;
 #if XSIMD_WITH_SSSE3
 inline constexpr int most_unsigned = 129;
 static_assert(pairs_fit<most_unsigned> && !pairs_fit<most_unsigned + 1>);

@@ -612,6 +612,46 @@ template <std::size_t Stride, std::size_t Count, class A>
 
 namespace detail {
 
+template <std::size_t At, std::size_t Size, class A>
+[[nodiscard]] BPW_INLINE float16<A> half_everywhere(const std::uint8_t* p,
+                                                    xsimd::generic) noexcept {
+    return float16<A>::all(half_to_float(static_cast<std::uint32_t>(p[At] | p[At + 1] << 8)));
+}
+#if XSIMD_WITH_AVX2 && defined(__F16C__)
+// Four halves from memory take one operation, where one half takes three.
+template <std::size_t At, std::size_t Size>
+[[nodiscard]] BPW_INLINE __m128 four_around(const std::uint8_t* p) noexcept {
+    constexpr std::size_t first = std::min(At, Size - 8);
+    return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + first)));
+}
+template <std::size_t At, std::size_t Size>
+inline constexpr std::size_t place_of_four = (At - std::min(At, Size - 8)) / 2;
+
+template <std::size_t At, std::size_t Size, class A>
+    requires(Size >= 8)
+[[nodiscard]] BPW_INLINE float16<A> half_everywhere(const std::uint8_t* p, xsimd::avx2) noexcept {
+    const __m128 four = four_around<At, Size>(p);
+    constexpr int place = static_cast<int>(place_of_four<At, Size>);
+    const __m256 all = _mm256_broadcastss_ps(_mm_permute_ps(four, place));
+    return {{all, all}};
+}
+#endif
+#if XSIMD_WITH_AVX512F
+template <std::size_t At, std::size_t Size, class A>
+    requires(Size >= 8)
+[[nodiscard]] BPW_INLINE float16<A> half_everywhere(const std::uint8_t* p,
+                                                    xsimd::avx512f) noexcept {
+    const __m128 four = four_around<At, Size>(p);
+    constexpr int place = static_cast<int>(place_of_four<At, Size>);
+    if constexpr (place == 0) {
+        return {{_mm512_maskz_broadcastss_ps(every_lane, four)}};
+    } else {
+        return {{_mm512_maskz_permutexvar_ps(every_lane, _mm512_set1_epi32(place),
+                                             _mm512_castps128_ps512(four))}};
+    }
+}
+#endif
+
 template <std::size_t Run, std::size_t Stride, class A>
 [[nodiscard]] BPW_INLINE float16<A> runs_of_halves(const std::uint8_t* p, xsimd::generic) noexcept {
     std::uint16_t bits[16];
@@ -676,6 +716,13 @@ template <class A>
 template <class A>
 [[nodiscard]] BPW_INLINE float16<A> repeated_halves(const std::uint8_t* p) noexcept {
     return detail::repeated_halves<A>(p, A{});
+}
+
+/// The IEEE half at p + At, in all lanes; At is even, and the Size bytes at p may be read.
+template <std::size_t At, std::size_t Size, class A>
+[[nodiscard]] BPW_INLINE float16<A> half_everywhere(const std::uint8_t* p) noexcept {
+    static_assert(At + 2 <= Size && (At % 2 == 0 || Size < 8));
+    return detail::half_everywhere<At, Size, A>(p, A{});
 }
 
 /// Sixteen IEEE halves: runs of Run (4, 8 or 16) at p, p + Stride, ...

@@ -175,8 +175,12 @@ inline constexpr std::size_t tile_blocks = tile_weights / std::size_t{traits<T>:
 
 template <class A, class T, const auto& Half>
 [[nodiscard]] BPW_INLINE simd::float16<A> halves_of_blocks(const tile_ref<T>& tile) noexcept {
-    return simd::strided_halves<tile_ref<T>::stride, tile_blocks<T>, A>(tile.block().bytes +
-                                                                        Half.low.rule.byte);
+    const auto* const p = tile.block().bytes;
+    constexpr auto at = std::size_t{Half.low.rule.byte};
+    if constexpr (tile_blocks<T> == 1)
+        return simd::half_everywhere<at, sizeof(typename T::block), A>(p);
+    else
+        return simd::strided_halves<tile_ref<T>::stride, tile_blocks<T>, A>(p + at);
 }
 
 // Powers of two 2^(e - 128) from bytes e, as e8m0_half_to_float() has them.
