@@ -3,6 +3,9 @@
 
 #include <bpw/simd/vector64.hpp>
 
+#include <algorithm>
+#include <cstring>
+
 BPW_NAMESPACE_BEGIN
 
 namespace simd {
@@ -34,7 +37,7 @@ template <int Swap, int Width, int To, const std::array<int, 16>& Shift, class A
 [[nodiscard]] BPW_INLINE bytes64<A> placed_quads(const bytes64<A>& x, xsimd::sse4_1) noexcept {
     // There is no shift by different amounts: to the left as a product, to the right by as much as
     // the largest.
-    constexpr int most = *std::max_element(Shift.begin(), Shift.end());
+    static constexpr int most = *std::max_element(Shift.begin(), Shift.end());
     static_assert(most + Width <= 8);
     const __m128i mask = _mm_set1_epi8(static_cast<char>(((1 << Width) - 1) << To));
     const auto piece = [&](auto i) -> u8_batch<A> {
