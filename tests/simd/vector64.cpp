@@ -443,20 +443,6 @@ TEST(spread, takes_any_lane_to_any_lane) {
     }
 }
 
-// --- pick_bytes ----------------------------------------------------------------------------------
-
-TEST(pick_bytes, any_of_256) {
-    reference::random numbers(16);
-    std::array<std::uint8_t, 256> from;
-    for (auto& b : from) b = static_cast<std::uint8_t>(numbers.below(256));
-    for (int round = 0; round < 200; ++round) {
-        bytes index;
-        for (auto& i : index) i = static_cast<std::uint8_t>(numbers.below(256));
-        const auto got = values_of(simd::pick_bytes<arch>(from.data(), index.data()));
-        for (std::size_t i = 0; i < 64; ++i) ASSERT_EQ(got[i], from[index[i]]);
-    }
-}
-
 // --- add_dot4 ------------------------------------------------------------------------------------
 
 template <int MaxU>

@@ -4,7 +4,7 @@
 #include <bpw/core/half.hpp>
 #include <bpw/core/vectors.hpp>
 #include <bpw/kernels/lane_order.hpp>
-#include <bpw/simd/vector64.hpp>
+#include <bpw/simd/floats.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -98,11 +98,8 @@ void arrange(const std::int8_t (&from)[tile_weights], std::int8_t (&to)[tile_wei
     if constexpr (std::is_same_v<Order, natural_order>) {
         std::memcpy(to, from, sizeof to);
     } else {
-        for (std::size_t step = 0; step < tile_weights; step += 64) {
-            simd::pick_bytes<native_arch>(reinterpret_cast<const std::uint8_t*>(from),
-                                          &weight_of_lane<Order>[step])
-                .store(reinterpret_cast<std::uint8_t*>(to) + step);
-        }
+        simd::permute256<weight_of_lane<Order>, native_arch>(
+            reinterpret_cast<const std::uint8_t*>(from), reinterpret_cast<std::uint8_t*>(to));
     }
 }
 

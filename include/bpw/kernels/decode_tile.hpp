@@ -98,7 +98,9 @@ class tile_values {
             (group_field<A, T, T::shift>(tile.block().bytes).to_float() *
              lanes::all(static_cast<float>(unpacked::step)))
                 .store(shift_);
+            simd::through_memory(shift_);
         }
+        simd::through_memory(bytes_);
     }
 
     // The sixteen weights of run `Run`.
@@ -138,7 +140,11 @@ void decode_full_tile(const tile_ref<T>& tile, float* out) noexcept {
     alignas(64) float scale[16];
     alignas(64) float offset[16];
     scales.scale.store(scale);
-    if constexpr (traits<T>::has_offset) scales.offset.store(offset);
+    simd::through_memory(scale);
+    if constexpr (traits<T>::has_offset) {
+        scales.offset.store(offset);
+        simd::through_memory(offset);
+    }
     [&]<int... Run>(std::integer_sequence<int, Run...>) {
         const auto decode = [&]<int R>(std::integral_constant<int, R>) {
             auto x = values.template get<R>() * lanes::all(scale[R]);

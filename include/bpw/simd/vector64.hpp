@@ -405,25 +405,6 @@ template <class A>
 }
 #endif
 
-template <class A>
-[[nodiscard]] BPW_INLINE bytes64<A> pick_bytes(const std::uint8_t* p, const std::uint8_t* index,
-                                               xsimd::generic) noexcept {
-    std::uint8_t out[64];
-    for (std::size_t i = 0; i < 64; ++i) out[i] = p[index[i]];
-    return bytes64<A>::load(out);
-}
-#if XSIMD_WITH_AVX512VBMI
-template <class A>
-[[nodiscard]] BPW_INLINE bytes64<A> pick_bytes(const std::uint8_t* p, const std::uint8_t* index,
-                                               xsimd::avx512vbmi) noexcept {
-    const __m512i from = _mm512_loadu_si512(index);
-    const auto half = [&](const std::uint8_t* q) {
-        return _mm512_permutex2var_epi8(_mm512_loadu_si512(q), from, _mm512_loadu_si512(q + 64));
-    };
-    return {{_mm512_mask_blend_epi8(_mm512_movepi8_mask(from), half(p), half(p + 128))}};
-}
-#endif
-
 }  // namespace detail
 
 /// 32 bytes twice: `Width` bits from bit Low on of the bytes in lanes 0..31, from bit High on in
@@ -453,13 +434,6 @@ template <bool OneWindow, bool Shift, class A>
 template <class A>
 [[nodiscard]] BPW_INLINE float16<A> from_halves(const std::uint16_t* p) noexcept {
     return detail::from_halves<A>(p, A{});
-}
-
-/// Sixty-four of the 256 bytes at p, chosen by 64 indices.
-template <class A>
-[[nodiscard]] BPW_INLINE bytes64<A> pick_bytes(const std::uint8_t* p,
-                                               const std::uint8_t* index) noexcept {
-    return detail::pick_bytes<A>(p, index, A{});
 }
 
 /// table[i] for every index i, of which the low four bits count.
