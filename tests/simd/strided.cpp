@@ -1,5 +1,6 @@
 // Bytes and numbers at fixed distances, and bytes moved within quarters, against plain code.
 #include <bpw/simd/placed_quads.hpp>
+#include <bpw/simd/rows.hpp>
 #include <bpw/simd/strided.hpp>
 #include <reference/random.hpp>
 #include <reference/same_bits.hpp>
@@ -184,6 +185,29 @@ TEST(quarters, are_shuffled) {
         const auto moved = x[i / 16 * 16 + moves[i] % 16];
         EXPECT_EQ(got[i], moves[i] == 128 ? 0 : moved);
         EXPECT_EQ(over[i], moves[i] == 128 ? under[i] : moved);
+    }
+}
+
+template <int Width, int To, int S0, int S1, int S2, int S3>
+void expect_fields(const plain& x) {
+    const auto got =
+        stored(simd::fields_of_quarters<Width, To, S0, S1, S2, S3>(bytes::load(x.data())));
+    constexpr int shift[4]{S0, S1, S2, S3};
+    for (std::size_t i = 0; i < 64; ++i) {
+        EXPECT_EQ(got[i], (x[i] >> shift[i / 16] & ((1 << Width) - 1)) << To);
+    }
+}
+
+TEST(quarters, have_fields) {
+    reference::random numbers(72);
+    for (int round = 0; round < 50; ++round) {
+        const auto x = random_bytes(numbers);
+        expect_fields<1, 2, 0, 1, 2, 3>(x);
+        expect_fields<1, 2, 7, 7, 7, 7>(x);
+        expect_fields<1, 4, 4, 0, 5, 1>(x);
+        expect_fields<2, 4, 0, 2, 4, 6>(x);
+        expect_fields<2, 4, 6, 6, 2, 2>(x);
+        expect_fields<4, 0, 4, 0, 4, 0>(x);
     }
 }
 

@@ -66,39 +66,44 @@ template <std::size_t Rows, class A>
 }
 #endif
 
-template <int Width, int S0, int S1, int S2, int S3, class A>
+template <int Width, int To, int S0, int S1, int S2, int S3, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x,
                                                        xsimd::generic) noexcept {
-    const u8_batch<A> mask(static_cast<std::uint8_t>((1 << Width) - 1));
+    constexpr int mask = ((1 << Width) - 1) << To;
     if constexpr (u8_batch<A>::size == 16) {
-        return {{shift_right<S0, A>(x.v[0]) & mask, shift_right<S1, A>(x.v[1]) & mask,
-                 shift_right<S2, A>(x.v[2]) & mask, shift_right<S3, A>(x.v[3]) & mask}};
+        const u8_batch<A> kept(static_cast<std::uint8_t>(mask));
+        return {{moved_bits<S0, To, A>(x.v[0]) & kept, moved_bits<S1, To, A>(x.v[1]) & kept,
+                 moved_bits<S2, To, A>(x.v[2]) & kept, moved_bits<S3, To, A>(x.v[3]) & kept}};
     } else {
         constexpr std::array<int, 4> by{S0, S1, S2, S3};
         std::uint8_t all[64];
         x.store(all);
         for (std::size_t i = 0; i < 64; ++i) {
-            all[i] = static_cast<std::uint8_t>(all[i] >> by[i / 16] & ((1 << Width) - 1));
+            all[i] = static_cast<std::uint8_t>(all[i] >> by[i / 16] << To & mask);
         }
         return bytes64<A>::load(all);
     }
 }
 #if XSIMD_WITH_AVX2
-template <int Width, int S0, int S1, int S2, int S3, class A>
+template <int Width, int To, int S0, int S1, int S2, int S3, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x, xsimd::avx2) noexcept {
-    const __m256i mask = _mm256_set1_epi8((1 << Width) - 1);
-    const __m256i low = _mm256_srlv_epi64(x.v[0], _mm256_set_epi64x(S1, S1, S0, S0));
-    const __m256i high = _mm256_srlv_epi64(x.v[1], _mm256_set_epi64x(S3, S3, S2, S2));
-    return {{_mm256_and_si256(low, mask), _mm256_and_si256(high, mask)}};
+    const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << Width) - 1) << To));
+    const auto half = [&](const __m256i& from, __m256i by) {
+        return _mm256_and_si256(_mm256_slli_epi64(_mm256_srlv_epi64(from, by), To), mask);
+    };
+    return {{half(x.v[0], _mm256_set_epi64x(S1, S1, S0, S0)),
+             half(x.v[1], _mm256_set_epi64x(S3, S3, S2, S2))}};
 }
 #endif
 #if XSIMD_WITH_AVX512BW
-template <int Width, int S0, int S1, int S2, int S3, class A>
+template <int Width, int To, int S0, int S1, int S2, int S3, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x,
                                                        xsimd::avx512bw) noexcept {
-    const __m512i by = _mm512_set_epi64(S3, S3, S2, S2, S1, S1, S0, S0);
-    return {{_mm512_and_si512(_mm512_maskz_srlv_epi64(every_pair, x.v[0], by),
-                              _mm512_set1_epi8((1 << Width) - 1))}};
+    constexpr auto by = [](int from) { return (from - To) & 63; };
+    const __m512i turns =
+        _mm512_set_epi64(by(S3), by(S3), by(S2), by(S2), by(S1), by(S1), by(S0), by(S0));
+    return {{_mm512_and_si512(_mm512_maskz_rorv_epi64(every_pair, x.v[0], turns),
+                              _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To)))}};
 }
 #endif
 
@@ -201,13 +206,10 @@ template <std::size_t Rows, class A>
 }
 
 /// `Width` bits of every byte, from bit S0 on in the first quarter of 16 bytes, S1 in the second
-/// ...
-template <int Width, int S0, int S1, int S2, int S3, class A>
+/// ..., at bits To ... of the result.
+template <int Width, int To, int S0, int S1, int S2, int S3, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x) noexcept {
-    if constexpr (S0 == S1 && S1 == S2 && S2 == S3)
-        return x.template field<Width, S0>();
-    else
-        return detail::fields_of_quarters<Width, S0, S1, S2, S3, A>(x, A{});
+    return detail::fields_of_quarters<Width, To, S0, S1, S2, S3, A>(x, A{});
 }
 
 /// sum += (u - LoweredBy) . s by fours, exact; u at most MaxU. See lowered_by.

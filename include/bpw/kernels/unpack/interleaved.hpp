@@ -321,10 +321,10 @@ struct unpack<T> : detail::code_rule<T> {
                          .template field<layout::width, layout::width*(in_block % layout::slots)>();
         if constexpr (requires { T::q.high; }) {
             using plan = detail::upper_plan<T, in_block>;
-            const auto upper = simd::fields_of_quarters<plan::width, plan::shift(0), plan::shift(1),
-                                                        plan::shift(2), plan::shift(3)>(
-                simd::load_quarters<A>(block, plan::at));
-            codes = codes | upper.template shifted_left<layout::width>();
+            codes =
+                codes | simd::fields_of_quarters<plan::width, layout::width, plan::shift(0),
+                                                 plan::shift(1), plan::shift(2), plan::shift(3)>(
+                            simd::load_quarters<A>(block, plan::at));
         }
         return detail::code_rule<T>::from_codes(codes);
     }
