@@ -15,7 +15,7 @@ void gemm(benchmark::State& state, bpw::type_id id, shape s, context* shared) {
         if constexpr (bpw::has_integer_lanes<T>) {
             bpw::activation_batch_for<T> packed;
             for (auto _ : state) {
-                packed.assign(bpw::vectors<const float>(x.data(), s.vectors, s.cols));
+                packed.assign(bpw::vectors<const float>(x.data(), s.vectors, s.cols), shared->pool);
                 bpw::try_gemm<T>(view, packed, out, shared->pool).value();
                 benchmark::ClobberMemory();
             }

@@ -18,10 +18,20 @@ concept executor = requires(E& run, std::size_t n, void (*f)(std::size_t)) {
 
 /// Runs all tasks on the calling thread.
 struct serial {
+    [[nodiscard]] static constexpr unsigned count() noexcept { return 1; }
     template <std::invocable<std::size_t> F>
     void operator()(std::size_t n, F&& f) const {
         for (std::size_t i = 0; i < n; ++i) f(i);
     }
 };
+
+/// The threads of an executor that tells how many it has, by a member count(); else `unknown`.
+template <class E>
+[[nodiscard]] constexpr std::size_t threads_of(const E& run, std::size_t unknown) noexcept {
+    if constexpr (requires { run.count(); })
+        return run.count();
+    else
+        return unknown;
+}
 
 BPW_NAMESPACE_END

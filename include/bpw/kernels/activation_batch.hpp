@@ -1,6 +1,7 @@
 // Many vectors of activations quantized to 8 bits, packed for gemm.
 #pragma once
 
+#include <bpw/core/executor.hpp>
 #include <bpw/kernels/activations.hpp>
 #include <bpw/kernels/panel.hpp>
 
@@ -87,36 +88,19 @@ class activation_batch {
 
     activation_batch() = default;
     /// Elements are float, half or bfloat16.
-    template <class Float>
-    explicit activation_batch(vectors<Float> x) {
-        assign(x);
+    template <class Float, executor Executor = const serial>
+    explicit activation_batch(vectors<Float> x, Executor&& run = serial{}) {
+        assign(x, run);
     }
 
-    /// Packs `x` anew; allocates when it is larger than any before.
-    template <class Float>
-    void assign(vectors<Float> x) {
+    /// Packs `x` anew; allocates when it is larger than any before. A task is `at_once` vectors.
+    template <class Float, executor Executor = const serial>
+    void assign(vectors<Float> x, Executor&& run = serial{}) {
         count_ = x.count;
         length_ = x.length;
-        const auto per_vector = tiles_per_vector();
-        tiles_.resize((count_ + at_once - 1) / at_once * per_vector);
-        detail::quantized_tile natural;
-        for (std::size_t first = 0; first < count_; first += at_once) {
-            for (std::size_t t = 0; t < per_vector; ++t) {
-                const auto at = t * tile_weights;
-                auto& to = tiles_[first / at_once * per_vector + t];
-                for (std::size_t c = 0; c < at_once; ++c) {
-                    const auto n = first + c < count_ ? std::min(tile_weights, length_ - at) : 0;
-                    float buffer[tile_weights];
-                    natural.assign(
-                        n != 0 ? detail::as_floats(x[first + c] + at, n, buffer) : buffer, n);
-                    if (length_ - at >= tile_weights)
-                        to.template assign<Order>(c, natural);
-                    else
-                        to.template assign<natural_order>(c, natural);
-                }
-                to.finish();
-            }
-        }
+        const auto tasks = (count_ + at_once - 1) / at_once;
+        tiles_.resize(tasks * tiles_per_vector());
+        run(tasks, [&](std::size_t task) { pack(x, task * at_once); });
     }
 
     /// Vectors.
@@ -134,6 +118,27 @@ class activation_batch {
     }
 
   private:
+    // The vectors first ... first + at_once - 1; those that there are not are zero.
+    template <class Float>
+    void pack(vectors<Float> x, std::size_t first) noexcept {
+        detail::quantized_tile natural;
+        for (std::size_t t = 0; t < tiles_per_vector(); ++t) {
+            const auto at = t * tile_weights;
+            auto& to = tiles_[first / at_once * tiles_per_vector() + t];
+            for (std::size_t c = 0; c < at_once; ++c) {
+                const auto n = first + c < count_ ? std::min(tile_weights, length_ - at) : 0;
+                float buffer[tile_weights];
+                natural.assign(n != 0 ? detail::as_floats(x[first + c] + at, n, buffer) : buffer,
+                               n);
+                if (length_ - at >= tile_weights)
+                    to.template assign<Order>(c, natural);
+                else
+                    to.template assign<natural_order>(c, natural);
+            }
+            to.finish();
+        }
+    }
+
     std::vector<tile> tiles_;
     std::size_t count_ = 0;
     std::size_t length_ = 0;

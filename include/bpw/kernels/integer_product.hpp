@@ -214,7 +214,8 @@ template <class T, class A = native_arch, executor Executor = const serial>
 /// w[r][i] x[c][i].
 ///
 /// x: any number of packed vectors of w.cols() values; y: as many of w.rows() floats. Tasks are
-/// tiles of 32 rows and, where there are few rows, of some of the vectors. Errors: `size_mismatch`.
+/// some panels of 32 rows and, where there are few rows, some of the vectors. Errors:
+/// `size_mismatch`.
 template <class T, class A = native_arch, executor Executor = const serial>
     requires has_integer_lanes<T>
 [[nodiscard]] result<void> try_gemm(const matrix_view<T>& w, const activation_batch_for<T, A>& x,
@@ -233,20 +234,27 @@ template <class T, class A = native_arch, executor Executor = const serial>
         for (std::size_t c = 0; c < y.count; ++c) std::fill(y[c], y[c] + y.length, 0.0f);
         return {};
     }
-    // Unpacking a panel is worth some sixty vectors.
+    // Unpacking a panel is worth some sixty vectors. Panels that follow each other are multiplied
+    // with some columns of all vectors, which stay in a cache, before the next columns.
     constexpr auto at_once = activation_batch_for<T, A>::at_once;
     constexpr auto least_vectors = 64 / at_once * at_once;
-    constexpr std::size_t enough_tasks = 16;
+    constexpr std::size_t most_panels = 16;
+    const auto threads = threads_of(run, 4);
+    const auto enough_tasks = threads == 1 ? 1 : 4 * threads;
     const auto panels = (w.rows() + detail::panel_rows - 1) / detail::panel_rows;
+    const auto together = std::clamp<std::size_t>(panels / enough_tasks, 1, most_panels);
+    const auto groups = (panels + together - 1) / together;
     const auto most_shares = std::max<std::size_t>(1, x.count() / least_vectors);
     const auto shares =
-        panels == 0 ? 1 : std::clamp<std::size_t>(enough_tasks / panels, 1, most_shares);
+        groups == 0 ? 1 : std::clamp<std::size_t>(enough_tasks / groups, 1, most_shares);
     const auto share = (x.count() / shares + x.at_once) / x.at_once * x.at_once;
-    run(panels * shares, [&](std::size_t task) {
+    run(groups * shares, [&](std::size_t task) {
         const auto begin = task % shares * share;
         const auto end = std::min(begin + share, x.count());
         if (begin < end) {
-            detail::multiply_panel_rows<A>(w, task / shares * detail::panel_rows, x, begin, end, y);
+            const auto first = task / shares * together * detail::panel_rows;
+            const auto rows = std::min(together * detail::panel_rows, w.rows() - first);
+            detail::multiply_panels<A>(w, first, rows, x, begin, end, y);
         }
     });
     return {};

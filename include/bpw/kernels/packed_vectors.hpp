@@ -29,9 +29,9 @@ class packed_vectors {
     [[nodiscard]] vectors<const float> floats() const noexcept { return x_; }
 
     /// The batch as matrices of type T want it; for one vector as gemv wants it.
-    template <class T>
-    [[nodiscard]] const activation_batch_for<T>& batch() {
-        return find<activation_batch_for<T>>([&] { return activation_batch_for<T>(x_); });
+    template <class T, executor Executor = const serial>
+    [[nodiscard]] const activation_batch_for<T>& batch(Executor&& run = serial{}) {
+        return find<activation_batch_for<T>>([&] { return activation_batch_for<T>(x_, run); });
     }
     template <class T>
     [[nodiscard]] const activations_for<T>& vector() {
@@ -66,7 +66,7 @@ template <executor Executor = const serial>
         const std::span<float> first(y.data, one ? y.length : 0);
         if constexpr (has_integer_lanes<T>) {
             if (one) return try_gemv<T>(view, x.vector<T>(), first, run);
-            return try_gemm<T>(view, x.batch<T>(), y, run);
+            return try_gemm<T>(view, x.batch<T>(run), y, run);
         } else {
             if (one) return try_gemv<T>(view, {floats.data, floats.length}, first, run);
             return try_gemm<T>(view, floats, y, run);

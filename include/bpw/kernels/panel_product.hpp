@@ -422,21 +422,20 @@ void multiply_panel(const typename Shape::panel& panel, [[maybe_unused]] int bia
     });
 }
 
-// 32 rows from `first` on times the vectors of `x` from `begin` up to `end`.
+// Rows times the vectors of `x` from `begin` up to `end`.
 template <class A, class T, class Order>
-void multiply_panel_rows(const matrix_view<T>& w, std::size_t first,
-                         const activation_batch<Order, A>& x, std::size_t begin, std::size_t end,
-                         vectors<float> y) noexcept {
+void multiply_panels(const matrix_view<T>& w, std::size_t first_row, std::size_t count,
+                     const activation_batch<Order, A>& x, std::size_t begin, std::size_t end,
+                     vectors<float> y) noexcept {
     constexpr auto at_once = activation_batch<Order, A>::at_once;
     constexpr std::size_t registers = 2;
-    const auto rows = std::min(panel_rows, w.rows() - first);
     const auto all_tiles = x.tiles_per_vector();
     using shape = panel_shape_of<T>;
     typename shape::panel panel;
     constexpr auto most_tiles = shape::panel::tiles;
     batch_words_of<shape, at_once> words;
-    for (std::size_t tile = 0; tile < all_tiles; tile += most_tiles) {
-        const auto tiles = std::min(most_tiles, all_tiles - tile);
+    const auto multiply_panel_tiles = [&](std::size_t first, std::size_t rows, std::size_t tile,
+                                          std::size_t tiles) {
         unpack_panel<A>(w, first, tile, tiles, panel);
         const auto multiply = [&](std::size_t c, float* to, std::size_t stride) {
             const auto* const from = x.tiles(c) + tile;
@@ -461,6 +460,12 @@ void multiply_panel_rows(const matrix_view<T>& w, std::size_t first,
             for (std::size_t i = 0; i < n; ++i) {
                 std::copy(sums[i], sums[i] + rows, y[c + i] + first);
             }
+        }
+    };
+    for (std::size_t tile = 0; tile < all_tiles; tile += most_tiles) {
+        const auto tiles = std::min(most_tiles, all_tiles - tile);
+        for (std::size_t at = 0; at < count; at += panel_rows) {
+            multiply_panel_tiles(first_row + at, std::min(panel_rows, count - at), tile, tiles);
         }
     }
 }
