@@ -72,8 +72,21 @@ entry entry_of(const plan_inputs& in, const pareto_point& p) {
     return e;
 }
 
+// The unit that sizes are told in: models of megabytes would all be 0.001 GiB.
+struct size_unit {
+    std::string name;
+    double bytes;
+};
+size_unit unit_for(const std::vector<entry>& entries) {
+    const bool large = std::any_of(entries.begin(), entries.end(), [](const entry& e) {
+        return e.bytes >= std::uint64_t{1} << 28;
+    });
+    return large ? size_unit{"GiB", 0x1p30} : size_unit{"MiB", 0x1p20};
+}
+
 void print_table(const std::vector<entry>& entries, bool timed) {
-    std::vector<table::column> columns{{"GiB", table::align::right},
+    const auto unit = unit_for(entries);
+    std::vector<table::column> columns{{unit.name, table::align::right},
                                        {"bits/weight", table::align::right},
                                        {"cost", table::align::right},
                                        {"predicted loss", table::align::right}};
@@ -81,8 +94,9 @@ void print_table(const std::vector<entry>& entries, bool timed) {
     columns.push_back({"proof", table::align::left});
     table t(std::move(columns));
     for (const auto& e : entries) {
-        std::vector<std::string> cells{examples::fixed(static_cast<double>(e.bytes) / 0x1p30, 3),
-                                       examples::fixed(e.bits, 4), digits(e.cost), digits(e.loss)};
+        std::vector<std::string> cells{
+            examples::fixed(static_cast<double>(e.bytes) / unit.bytes, 3),
+            examples::fixed(e.bits, 4), digits(e.cost), digits(e.loss)};
         if (timed) cells.push_back(examples::fixed(static_cast<double>(e.time) * 1e-9, 3));
         cells.push_back(e.optimal ? "optimal"
                                   : std::string("gap ").append(digits(100 * e.gap)) + "%");
@@ -148,7 +162,8 @@ void draw_front(const std::vector<entry>& entries, const std::string& model,
     picture.title = "The least loss that can be had at each size";
     // Without what the names of published shards add.
     picture.subtitle = model.substr(0, model.find("-BF16-SPECIAL_TENSOR"));
-    picture.x_title = "size (GiB)";
+    const auto unit = unit_for(entries);
+    picture.x_title = std::string("size (").append(unit.name).append(")");
     picture.y_title = "predicted loss";
     picture.front_title = "best plan of its size";
     picture.other_title = "other recipe or slower plan";
@@ -158,7 +173,7 @@ void draw_front(const std::vector<entry>& entries, const std::string& model,
     for (const auto& e : entries) {
         if (!(e.loss > 0)) continue;
         plot_point p;
-        p.x = static_cast<double>(e.bytes) / 0x1p30;
+        p.x = static_cast<double>(e.bytes) / unit.bytes;
         p.y = e.loss;
         p.on_front = e.on_front && e.loss < least;
         if (p.on_front) least = e.loss;
