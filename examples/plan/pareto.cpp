@@ -30,7 +30,8 @@ using json = nlohmann::ordered_json;
 
 struct arguments {
     plan_arguments plan;
-    pareto_options steps;
+    pareto_options front;
+    double within_percent = 5;
     std::vector<std::string> recipes;
     std::string picture;
     bool csv = false;
@@ -58,19 +59,59 @@ std::string digits(double number) {
     return {text.data(), end};
 }
 
-entry entry_of(const plan_inputs& in, const pareto_point& p) {
-    entry e;
-    e.bytes = p.bytes;
-    e.time = p.time;
-    e.bits = average_bits(in.model, p.plan.tensors);
-    e.cost = p.cost;
-    e.gap = p.optimal || p.cost == 0 ? 0 : (p.cost - p.lower_bound) / p.cost;
-    e.loss =
-        predicted_loss(in.model, in.calibration, in.curve, p.plan.tensors, in.request.loss).value();
-    e.optimal = p.optimal;
-    e.name = examples::fixed(e.bits, 2) + " bpw";
-    return e;
-}
+// The losses of the points. They are sums over tensors, so those of single options suffice.
+class losses {
+  public:
+    losses(const plan_inputs& in, const plan_front& front) {
+        const auto s = sensitivities(in.calibration, in.request.loss);
+        const auto weight_of = [&](const assigned_tensor& a) {
+            const auto at = in.calibration.positions.find(in.model.tensors()[a.tensor].name);
+            const bool known = at != in.calibration.positions.end() && s[at->second];
+            return known ? *s[at->second] : 0;
+        };
+        for (const auto& a : front.problem.assigned) {
+            const auto weight = weight_of(a);
+            weight_ += weight;
+            if (a.why != reason::planned && weight != 0) {
+                fixed_ += weight * in.curve.at(a.type).value();
+            }
+        }
+        for (const auto& items : front.problem.items) {
+            for (const auto& item : items) {
+                double weight = 0;
+                for (const auto m : item.members) weight += weight_of(front.problem.assigned[m]);
+                auto& each = of_option_.emplace_back();
+                for (const auto& o : item.options) {
+                    each.push_back(weight * in.curve.at(o.type).value());
+                }
+            }
+        }
+        for (const auto& a : front.problem.assigned)
+            elements_ += in.model.tensors()[a.tensor].elements;
+    }
+
+    [[nodiscard]] entry entry_of(const pareto_point& p) const {
+        entry e;
+        double loss = fixed_;
+        for (std::size_t i = 0; i < p.choice.size(); ++i) loss += of_option_[i][p.choice[i]];
+        e.bytes = p.bytes;
+        e.time = p.time;
+        e.bits =
+            elements_ == 0 ? 0 : 8 * static_cast<double>(p.bytes) / static_cast<double>(elements_);
+        e.cost = p.cost;
+        e.gap = p.optimal || p.cost == 0 ? 0 : (p.cost - p.lower_bound) / p.cost;
+        e.loss = weight_ == 0 ? 0 : loss / weight_;
+        e.optimal = p.optimal;
+        e.name = examples::fixed(e.bits, 2) + " bpw";
+        return e;
+    }
+
+  private:
+    double fixed_ = 0;
+    double weight_ = 0;
+    std::uint64_t elements_ = 0;
+    std::vector<std::vector<double>> of_option_;
+};
 
 // The unit that sizes are told in: models of megabytes would all be 0.001 GiB.
 struct size_unit {
@@ -114,18 +155,35 @@ void print_csv(const std::vector<entry>& entries) {
     }
 }
 
-json to_json(const std::vector<entry>& entries) {
-    json j = json::array();
+json to_json(const plan_front& front, const std::vector<entry>& entries) {
+    json points = json::array();
     for (const auto& e : entries) {
-        j.push_back({{"bytes", e.bytes},
-                     {"bits_per_weight", e.bits},
-                     {"cost", e.cost},
-                     {"gap", e.gap},
-                     {"optimal", e.optimal},
-                     {"predicted_loss", e.loss},
-                     {"seconds_per_token", static_cast<double>(e.time) * 1e-12}});
+        points.push_back({{"bytes", e.bytes},
+                          {"bits_per_weight", e.bits},
+                          {"cost", e.cost},
+                          {"gap", e.gap},
+                          {"optimal", e.optimal},
+                          {"predicted_loss", e.loss},
+                          {"seconds_per_token", static_cast<double>(e.time) * 1e-12}});
     }
-    return j;
+    return {{"whole", front.whole},
+            {"size_factor", front.size_factor},
+            {"time_factor", front.time_factor},
+            {"cost_factor", front.cost_factor},
+            {"points", points}};
+}
+
+// What the list stands for.
+std::string statement(const plan_front& front, bool timed) {
+    const auto count = std::to_string(front.points.size());
+    if (front.whole) return std::string("all ").append(count) + " plans that no other beats";
+    const auto share = [](double factor) { return digits(100 * (factor - 1)) + "%"; };
+    std::string text(count);
+    text += " plans; every plan has one of them that is proven to be ";
+    if (!timed) return text + "no larger and at most " + share(front.cost_factor) + " worse";
+    text += std::string("at most ").append(share(front.size_factor)) + " larger, ";
+    text += share(front.time_factor) + " slower and ";
+    return text + share(front.cost_factor) + " worse";
 }
 
 // Recipes of others, to see how far they lie from the front.
@@ -186,21 +244,25 @@ void draw_front(const std::vector<entry>& entries, const std::string& model,
 void run(const arguments& args) {
     const auto in = load_plan_inputs(args.plan);
     for (const auto& n : in.notes) std::cerr << "plan: " << n << '\n';
+    auto options = args.front;
+    options.within = args.within_percent / 100;
     const auto front =
-        pareto_front(in.model, in.calibration, in.curve, in.request, args.steps).value();
+        pareto_front(in.model, in.calibration, in.curve, in.request, options).value();
+    const losses of(in, front);
     std::vector<entry> entries;
     bool timed = false;
-    for (const auto& p : front) {
-        entries.push_back(entry_of(in, p));
+    for (const auto& p : front.points) {
+        entries.push_back(of.entry_of(p));
         timed = timed || p.time != 0;
     }
     if (args.as_json) {
-        std::cout << to_json(entries).dump(2) << '\n';
+        std::cout << to_json(front, entries).dump(2) << '\n';
     } else if (args.csv) {
         print_csv(entries);
     } else {
         print_table(entries, timed);
     }
+    std::cerr << "plan: " << statement(front, timed) << '\n';
     for (const auto& path : args.recipes) {
         const auto e = entry_of_recipe(in, path);
         std::cerr << "plan: " << path << ": "
@@ -218,13 +280,19 @@ void add_pareto(CLI::App& app) {
     auto* command = app.add_subcommand(
         "pareto", "the plans that can be had: loss against size, and against decode time");
     add_plan_options(*command, args->plan);
-    command->add_option("--sizes", args->steps.sizes, "how many sizes are tried")
-        ->check(CLI::Range(2, 1000))
-        ->type_name("N");
     command
-        ->add_option("--times", args->steps.times,
-                     "how many times are tried for each size, where speeds are given")
-        ->check(CLI::Range(0, 1000))
+        ->add_option(
+            "--within", args->within_percent,
+            "where the front has too many plans: list so many that every plan has one "
+            "which is at most so much worse, with speeds also larger or slower, in percent")
+        ->capture_default_str()
+        ->check(CLI::Range(0.1, 1000.0))
+        ->type_name("PERCENT");
+    command
+        ->add_option("--labels", args->front.labels,
+                     "partial plans up to which every plan of the front is listed; 0: never")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 1'000'000'000))
         ->type_name("N");
     command->add_option("--recipe", args->recipes, "recipes to be compared with the front")
         ->type_name("FILE...");

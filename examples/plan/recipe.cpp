@@ -72,6 +72,7 @@ source load_model(const std::string& path) {
     if (file) {
         const auto& meta = file->metadata();
         const auto architecture = meta.get<std::string>("general.architecture");
+        if (architecture) s.about.architecture = *architecture;
         const auto number = [&](const char* key) -> std::optional<std::uint64_t> {
             if (!architecture) return std::nullopt;
             const auto v = meta.get<std::uint64_t>(*architecture + key);
@@ -147,6 +148,7 @@ struct arguments {
     bool no_f32 = false;
     std::vector<std::string> lists;
     std::string preset;
+    std::string architecture;
     bool imatrix = false;
     bool pure = false;
     bool older = false;
@@ -275,7 +277,9 @@ void make_preset(const arguments& a) {
     o.output = type_or_nothing(a.output);
     for (const auto& list : a.lists) o.custom = parse_custom_q(list, std::move(o.custom)).value();
     const auto mix = find_preset(a.preset, o.project).value();
-    const auto types = preset_types(mix, s.about, s.preset, o).value();
+    auto about = s.about;
+    if (!a.architecture.empty()) about.architecture = bpw::plan::lower(a.architecture);
+    const auto types = preset_types(mix, about, s.preset, o).value();
 
     recipe r;
     r.model = a.model_name.empty() ? base_name(s.tensors.name()) : a.model_name;
@@ -415,6 +419,11 @@ void add_recipe(CLI::App& app) {
     with_model(preset);
     with_header(preset);
     preset->add_flag("--imatrix", a->imatrix, "There is an importance matrix");
+    preset
+        ->add_option(
+            "--architecture", a->architecture,
+            "The model's architecture, where a map does not tell: falcon has its own rules")
+        ->type_name("NAME");
     preset->add_flag("--pure", a->pure, "The base type for every tensor");
     preset->add_flag("--older-fused-attention", a->older,
                      "attn_qkv by rules of its own, as llama.cpp before 2026");

@@ -128,6 +128,7 @@ class chooser {
         const auto& meta = model_.metadata();
         const auto architecture = meta.get<std::string>("general.architecture");
         if (!architecture) return m;
+        m.architecture = *architecture;
         const auto number = [&](const char* key) -> std::uint64_t {
             const auto v = meta.get<std::uint64_t>(*architecture + key);
             return v ? *v : 0;

@@ -353,14 +353,22 @@ TEST(plan, takes_speeds_from_the_benchmark) {
 TEST(plan, pareto_lists_the_front) {
     const workplace w;
     const auto o = run("plan", {"pareto", w.path("kld_results.csv"), "--curve", w.path("curve.csv"),
-                                "--pool", "q8_0,iq5_k,iq4_ks,iq2_k", "--sizes", "9", "--json"});
+                                "--pool", "q8_0,iq5_k,iq4_ks,iq2_k", "--labels", "0", "--json"});
     ASSERT_EQ(o.status, 0) << o.err;
-    const auto j = json::parse(o.out);
+    EXPECT_NE(o.err.find("no larger and at most"), std::string::npos) << o.err;
+    const auto parsed = json::parse(o.out);
+    EXPECT_EQ(parsed["whole"], false);
+    EXPECT_LE(parsed["cost_factor"], 1.0500001);
+    const auto& j = parsed["points"];
     ASSERT_GT(j.size(), 4u);
     for (std::size_t i = 1; i < j.size(); ++i) {
         EXPECT_GT(j[i]["bytes"], j[i - 1]["bytes"]);
         EXPECT_LT(j[i]["cost"], j[i - 1]["cost"]);
     }
+    const auto all = run("plan", {"pareto", w.path("kld_results.csv"), "--curve",
+                                  w.path("curve.csv"), "--pool", "q8_0,iq2_k", "--csv"});
+    ASSERT_EQ(all.status, 0) << all.err;
+    EXPECT_NE(all.err.find(" plans that no other beats"), std::string::npos) << all.err;
 }
 
 TEST(plan, refuses_with_a_sentence) {

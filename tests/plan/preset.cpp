@@ -52,9 +52,11 @@ std::vector<preset_tensor> model(std::uint64_t layers, std::uint64_t heads_per_k
 class applied {
   public:
     applied(const std::string& name, const std::vector<preset_tensor>& tensors,
-            const preset_options& options = {}) {
-        const auto types = preset_types(find_preset(name, options.project).value(),
-                                        describe(tensors), tensors, options);
+            const preset_options& options = {}, const std::string& architecture = "llama") {
+        auto about = describe(tensors);
+        about.architecture = architecture;
+        const auto types =
+            preset_types(find_preset(name, options.project).value(), about, tensors, options);
         EXPECT_TRUE(types.ok()) << types.error().message;
         for (std::size_t i = 0; i < tensors.size(); ++i) types_[tensors[i].name] = (*types)[i];
     }
@@ -82,6 +84,39 @@ preset_options with(dialect project, bool imatrix = false) {
     o.project = project;
     o.imatrix = imatrix;
     return o;
+}
+
+TEST(preset, falcon_has_rules_of_its_own) {
+    const auto tensors = model(32, 1);
+    const auto down = [](int i) { return "blk." + std::to_string(i) + ".ffn_down.weight"; };
+    for (const auto project : {dialect::mainline, dialect::ik}) {
+        const auto o = with(project, true);
+        const auto mix = [&](const char* name) { return applied(name, tensors, o, "falcon"); };
+        // Layers 0 and 1 are the first sixteenth; 0 to 3, every third from 6 on and 28 to 31 get
+        // more.
+        const auto m4 = mix("q4_k_m");
+        EXPECT_EQ(m4["output.weight"], "q8_0");
+        EXPECT_EQ(m4[down(1)], "q6_K");
+        EXPECT_EQ(m4[down(2)], "q5_K");
+        EXPECT_EQ(m4[down(4)], "q4_K");
+        EXPECT_EQ(m4[down(6)], "q5_K");
+        EXPECT_EQ(m4[down(31)], "q5_K");
+        EXPECT_EQ(m4["blk.0.attn_output.weight"], "q4_K");
+        EXPECT_EQ(m4["blk.0.attn_v.weight"], "q6_K") << "like others";
+        const auto m3 = mix("q3_k_m");
+        EXPECT_EQ(m3[down(1)], "q5_K");
+        EXPECT_EQ(m3[down(3)], "q4_K");
+        EXPECT_EQ(m3[down(4)], "q3_K");
+        EXPECT_EQ(m3["blk.5.attn_output.weight"], "q3_K");
+        const auto l3 = mix("q3_k_l");
+        EXPECT_EQ(l3[down(9)], "q4_K");
+        EXPECT_EQ(l3["blk.9.attn_output.weight"], "q4_K");
+        const auto s4 = mix("q4_k_s");
+        EXPECT_EQ(s4[down(0)], "q4_K");
+        EXPECT_EQ(applied("q4_k_s", tensors, o)[down(0)], "q5_K");
+        EXPECT_EQ(mix("q5_k_m")[down(0)], "q6_K") << "like others";
+        EXPECT_EQ(mix("q2_k")["blk.0.attn_output.weight"], "q2_K");
+    }
 }
 
 TEST(preset, shapes_tell_about_the_model) {

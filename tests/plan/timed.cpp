@@ -1,8 +1,6 @@
-// Two kinds of limits, size and time, against enumeration; speeds; the front of loss, size and
-// time.
+// Two kinds of limits, size and time, against enumeration; speeds.
 #include "plan/inputs.hpp"
 
-#include <bpw/plan/pareto.hpp>
 #include <bpw/plan/speed.hpp>
 #include <bpw/plan/timed_knapsack.hpp>
 
@@ -125,6 +123,35 @@ TEST(timed_knapsack, a_cut_search_states_an_honest_gap) {
     const auto full = plan::solve_timed_knapsack(classes, least).value();
     EXPECT_TRUE(full.optimal);
     EXPECT_EQ(full.cost, *best.cost);
+}
+
+// Times and weights that hardly matter have prices far off.
+TEST(timed_knapsack, limits_of_any_magnitude) {
+    std::mt19937_64 random(8);
+    const auto below = [&](std::uint64_t n) { return random() % n; };
+    for (int n = 0; n < 300; ++n) {
+        SCOPED_TRACE(n);
+        const std::uint64_t unit = std::uint64_t{1} << below(48);
+        std::vector<plan::timed_class> classes(1);
+        std::uint64_t weight = 0;
+        std::uint64_t time = 0;
+        for (int i = 0; i < 5; ++i) {
+            auto& item = classes[0].items.emplace_back();
+            for (int j = 0; j < 4; ++j) {
+                item.push_back(
+                    {1 + below(9), unit * (1 + below(9)), 0.0625 * static_cast<double>(below(9))});
+            }
+            weight += item[below(4)].weight;
+            time += item[below(4)].time;
+        }
+        classes[0].capacity = weight + below(3);
+        const auto best = enumerate(classes, time);
+        const auto s = plan::solve_timed_knapsack(classes, time).value();
+        ASSERT_EQ(s.feasible, best.cost.has_value());
+        if (!s.feasible) continue;
+        EXPECT_TRUE(s.optimal);
+        EXPECT_EQ(s.cost, *best.cost);
+    }
 }
 
 TEST(timed_knapsack, refuses_what_it_cannot_compute) {
@@ -310,29 +337,6 @@ TEST(timed_plan, published_models_are_solved_and_proven) {
                 for (const auto& k : p.classes) EXPECT_LE(k.bytes(), *k.budget_bytes);
             }
         }
-    }
-}
-
-TEST(pareto, no_point_beats_another_and_each_is_the_best_of_its_budgets) {
-    timed_small s;
-    const auto front = plan::pareto_front(s.m, s.c, s.curve, s.r, {12, 4}).value();
-    ASSERT_GT(front.size(), 12u);
-    for (const auto& a : front) {
-        EXPECT_TRUE(a.optimal);
-        EXPECT_LE(a.bytes, a.budgets[0]);
-        for (const auto& b : front) {
-            if (&a == &b) continue;
-            EXPECT_FALSE(a.bytes <= b.bytes && a.time <= b.time && a.cost <= b.cost);
-        }
-    }
-    // Without speeds only size and loss are left.
-    s.r.classes[0].speed.reset();
-    const auto flat = plan::pareto_front(s.m, s.c, s.curve, s.r, {12, 4}).value();
-    ASSERT_GT(flat.size(), 6u);
-    EXPECT_LE(flat.size(), 12u);
-    for (std::size_t i = 1; i < flat.size(); ++i) {
-        EXPECT_GT(flat[i].bytes, flat[i - 1].bytes);
-        EXPECT_LT(flat[i].cost, flat[i - 1].cost);
     }
 }
 

@@ -3,7 +3,7 @@
 // The rules are facts about llama.cpp (007dbbf3) and ik_llama.cpp (8337e4cd), whose mixes bear the
 // same names and differ. They stand in tables below: a mix has a base type, and rows say for which
 // role of a tensor, and under which conditions, another type takes its place. The first row that
-// fits decides. Falcon's exceptions are left out.
+// fits decides.
 #pragma once
 
 #include <bpw/core/config.hpp>
@@ -46,6 +46,8 @@ struct preset_model {
     std::uint64_t vocabulary = 0;
     std::uint64_t weights = 0;   ///< of all tensors together
     bool tied_embedding = true;  ///< there is no output.weight
+    /// As in a file's general.architecture; Falcon (`falcon`) has rules of its own.
+    std::string architecture;
 };
 
 /// How a mix is applied.
@@ -95,7 +97,8 @@ inline constexpr condition always = 0,
     first_block = 1 << 19,                  // blk.0
     stacked = 1 << 20,                      // a third dimension above 1
     seventy = 1 << 21,                      // a 70B model: 80 layers, 8 heads per kv
-    large_vocabulary = 1 << 22;             // of an 8B or 70B model
+    large_vocabulary = 1 << 22,             // of an 8B or 70B model
+    falcon = 1 << 23;                       //
 }
 
 enum class change : std::uint8_t { set, keep, lift, lift_70b };
@@ -188,6 +191,7 @@ inline constexpr preset_row mainline_rows[] = {
     {"mxfp4_moe", role::any, when::stacked, t::mxfp4},
     {"mxfp4_moe", role::any, when::always, t::q8_0},
     {"*", role::output, when::misfit, t::q8_0},
+    {"*", role::output, when::falcon, t::q8_0},
     {"iq1_s iq1_m iq2_xxs iq2_xs iq2_s iq2_m iq3_xxs", role::output, when::always, t::q5_K},
     {"q8_0", role::output, when::always, t::q8_0},
     {"*", role::output, when::always, t::q6_K},
@@ -231,16 +235,25 @@ inline constexpr preset_row mainline_rows[] = {
     {"iq3_xxs", role::ffn_down, when::early | when::no_imatrix, t::q4_K},
     {"iq3_xxs", role::ffn_down, when::no_imatrix, t::q3_K},
     {"q3_k_m", role::ffn_down, when::sixteenth, t::q5_K},
+    {"q3_k_m", role::ffn_down, when::falcon | when::more, t::q4_K},
+    {"q3_k_m", role::ffn_down, when::falcon, t::q3_K},
     {"q3_k_m", role::ffn_down, when::always, t::q4_K},
     {"iq3_m", role::ffn_down, when::early, t::q4_K},
     {"iq3_m", role::ffn_down, when::experts_are_8 | when::more, t::q4_K},
+    {"q3_k_l", role::ffn_down, when::falcon, t::q4_K},
     {"q3_k_l", role::ffn_down, when::always, t::q5_K},
+    {"q4_k_m", role::ffn_down, when::falcon | when::sixteenth, t::q6_K},
+    {"q4_k_m", role::ffn_down, when::falcon | when::more, t::q5_K},
+    {"q4_k_m", role::ffn_down, when::falcon, t::q4_K},
     {"q4_k_m q5_k_m", role::ffn_down, when::more, t::q6_K},
     {"iq4_nl iq4_xs", role::ffn_down, when::early | when::no_imatrix, t::q5_K},
+    {"q4_k_s", role::ffn_down, when::falcon, t::f32, change::keep},
     {"q4_k_s", role::ffn_down, when::early, t::q5_K},
     {"q4_0", role::ffn_down, when::early | when::imatrix, t::q4_1},
     {"q5_0", role::ffn_down, when::early | when::imatrix, t::q5_1},
     // attn_output
+    {"q3_k_l", role::attn_output, when::falcon, t::q4_K},
+    {"*", role::attn_output, when::falcon, t::f32, change::keep},
     {"q2_k q3_k_s q3_k_m q4_k_s q4_k_m iq3_xxs iq3_xs iq3_s iq3_m iq4_nl iq4_xs", role::attn_output,
      when::experts_are_8, t::q5_K},
     {"*", role::attn_output, when::experts_are_8, t::f32, change::keep},
@@ -263,6 +276,7 @@ inline constexpr std::string_view low_bit_ik =
 inline constexpr preset_row ik_rows[] = {
     // head
     {"*", role::output, when::misfit256, t::q8_0},
+    {"*", role::output, when::falcon, t::q8_0},
     {"iq1_s iq1_m iq2_xxs iq2_xs iq2_s iq2_m iq2_ks iq2_k iq2_kl iq3_xxs iq3_k iq3_ks iq1_kt iq2_kt "
      "iq3_kt iq1_s_r4 iq1_m_r4 iq2_m_r4 iq2_k_r4 iq3_k_r4 iq3_xxs_r4",
      role::output, when::tied, t::iq4_k},
@@ -383,20 +397,29 @@ inline constexpr preset_row ik_rows[] = {
     {"iq3_xxs_r4", role::ffn_down, when::early | when::no_imatrix, t::q4_k_r4},
     {"iq3_xxs_r4", role::ffn_down, when::no_imatrix, t::iq3_k_r4},
     {"q3_k_m", role::ffn_down, when::sixteenth, t::q5_K},
+    {"q3_k_m", role::ffn_down, when::falcon | when::more, t::q4_K},
+    {"q3_k_m", role::ffn_down, when::falcon, t::q3_K},
     {"q3_k_m", role::ffn_down, when::always, t::q4_K},
     {"iq3_m", role::ffn_down, when::early, t::iq4_k},
     {"iq3_m", role::ffn_down, when::experts4 | when::more, t::iq4_k},
+    {"q3_k_l", role::ffn_down, when::falcon, t::q4_K},
     {"q3_k_l", role::ffn_down, when::always, t::q5_K},
     {"iq3_kl", role::ffn_down, when::more, t::iq4_ks},
+    {"q4_k_m", role::ffn_down, when::falcon | when::sixteenth, t::q6_K},
+    {"q4_k_m", role::ffn_down, when::falcon | when::more, t::q5_K},
+    {"q4_k_m", role::ffn_down, when::falcon, t::q4_K},
     {"q4_k_m q5_k_m", role::ffn_down, when::more, t::q6_K},
     {"iq4_nl iq4_xs iq4_ks iq4_kss iq4_nl_r4 iq4_xs_r8", role::ffn_down,
      when::early | when::no_imatrix, t::q5_K},
     {"iq4_ks_r4", role::ffn_down, when::early | when::no_imatrix, t::q5_k_r4},
+    {"q4_k_s q4_k_r4", role::ffn_down, when::falcon, t::f32, change::keep},
     {"q4_k_s q4_k_r4", role::ffn_down, when::early, t::q5_K},
     {"q4_0", role::ffn_down, when::early | when::imatrix, t::q4_1},
     {"q5_0", role::ffn_down, when::early | when::imatrix, t::q5_1},
     {"q4_0_r8", role::ffn_down, when::early | when::imatrix, t::iq4_nl_r4},
     // attn_output
+    {"q3_k_l", role::attn_output, when::falcon, t::q4_K},
+    {"*", role::attn_output, when::falcon, t::f32, change::keep},
     {"q2_k q3_k_s q3_k_m q4_k_s q4_k_m iq3_xxs iq3_xs iq3_s iq3_m iq4_nl iq4_xs iq4_k iq4_kss iq4_ks "
      "iq5_ks iq2_k iq3_k iq3_kl iq3_kt iq3_ks iq4_ks_r4 iq5_ks_r4 q4_k_r4 iq4_nl_r4 iq4_xs_r8 q3_k_r4 "
      "q2_k_r4 iq4_k_r4 iq3_k_r4 iq2_k_r4 iq3_xxs_r4 iq3_s_r4",
@@ -560,7 +583,8 @@ struct preset {
 
 /// What the shapes of a model's tensors say about it: layers from `blk.N`, experts from the
 /// routing or the stacked tensors, shared heads from attn_output and attn_v, or from a fused
-/// attn_qkv. Where the model's own metadata is at hand, set the fields from it instead.
+/// attn_qkv. Where the model's own metadata is at hand, set the fields from it instead; shapes do
+/// not tell the architecture.
 [[nodiscard]] inline preset_model describe(std::span<const preset_tensor> tensors) {
     preset_model m;
     struct attention {
@@ -689,6 +713,7 @@ struct preset {
         hold(when::first_block, tensor.name.starts_with("blk.0."));
         hold(when::stacked, dim(2) > 1);
         hold(when::seventy, seventy);
+        hold(when::falcon, model.architecture == "falcon");
         hold(when::large_vocabulary, model.vocabulary >= 127999 && (seventy || eight));
 
         auto type = p.base;

@@ -25,7 +25,6 @@
 #include <initializer_list>
 #include <limits>
 #include <span>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -71,6 +70,41 @@ struct timed_solution {
 };
 
 namespace detail {
+
+// By weight, time and cost.
+template <class State>
+bool lighter(const State& a, const State& b) {
+    if (a.weight != b.weight) return a.weight < b.weight;
+    return a.time != b.time ? a.time < b.time : a.cost < b.cost;
+}
+
+// Removes states that another one is no heavier, slower and dearer than, from a sorted list.
+template <class State>
+void drop_beaten(std::vector<State>& list) {
+    struct corner {
+        std::int64_t time;
+        decltype(State::cost) cost;
+    };
+    std::vector<corner> front;  // of all lighter states: rising time, falling cost
+    std::size_t kept = 0;
+    for (const auto& s : list) {
+        auto at = std::upper_bound(front.begin(), front.end(), s.time,
+                                   [](std::int64_t t, const corner& c) { return t < c.time; });
+        if (at != front.begin() && std::prev(at)->cost <= s.cost) continue;
+        auto first = at;
+        if (first != front.begin() && std::prev(first)->time == s.time) --first;
+        auto last = at;
+        while (last != front.end() && last->cost >= s.cost) ++last;
+        if (first == last) {
+            front.insert(first, {s.time, s.cost});
+        } else {
+            *first = {s.time, s.cost};
+            front.erase(first + 1, last);
+        }
+        list[kept++] = s;
+    }
+    list.resize(kept);
+}
 
 class timed_solver {
   public:
@@ -203,9 +237,7 @@ class timed_solver {
             all.push_back({static_cast<integer>(item[j].weight), static_cast<integer>(item[j].time),
                            scaled(item[j].cost), static_cast<std::uint32_t>(j)});
         }
-        std::stable_sort(all.begin(), all.end(), [](const point& a, const point& b) {
-            return std::tie(a.weight, a.time, a.cost) < std::tie(b.weight, b.time, b.cost);
-        });
+        std::stable_sort(all.begin(), all.end(), lighter<point>);
         std::vector<point> kept;
         for (const auto& p : all) {
             const auto beats = [&](const point& q) { return q.time <= p.time && q.cost <= p.cost; };
@@ -392,8 +424,11 @@ class timed_solver {
                static_cast<wide>(p.time) * at.time;
     }
     [[nodiscard]] wide no_better() const { return static_cast<wide>(best_cost_ - 1) << scale_; }
+    // A bound in whole costs, rounded up. Prices far off give bounds beyond all costs.
     [[nodiscard]] integer whole_cost(wide bound) const {
-        return static_cast<integer>((bound + ((wide{1} << scale_) - 1)) >> scale_);
+        constexpr wide most = wide{1} << 62;
+        return static_cast<integer>(
+            std::clamp((bound + ((wide{1} << scale_) - 1)) >> scale_, -most, most));
     }
 
     // The bound of all choices at a set of prices.
@@ -566,9 +601,7 @@ class timed_solver {
             if (s.last_of_class) {
                 // What a class leaves over is of no use to the others.
                 for (auto& n : next) n.weight = 0;
-                std::stable_sort(next.begin(), next.end(), [](const state& a, const state& b) {
-                    return a.time != b.time ? a.time < b.time : a.cost < b.cost;
-                });
+                std::stable_sort(next.begin(), next.end(), lighter<state>);
             }
             drop_beaten(next);
             prune(next, stages, rest[level + 1], level + 1, best);
@@ -637,40 +670,10 @@ class timed_solver {
             }
             merged.resize(all.size() + one.size());
             std::merge(all.begin(), all.end(), one.begin(), one.end(), merged.begin(),
-                       [](const state& a, const state& b) {
-                           if (a.weight != b.weight) return a.weight < b.weight;
-                           if (a.time != b.time) return a.time < b.time;
-                           return a.cost < b.cost;
-                       });
+                       lighter<state>);
             std::swap(all, merged);
         }
         return all;
-    }
-
-    // Removes states that another one is no heavier, slower and dearer than.
-    static void drop_beaten(std::vector<state>& list) {
-        struct corner {
-            integer time, cost;
-        };
-        std::vector<corner> front;  // of all lighter states: rising time, falling cost
-        std::size_t kept = 0;
-        for (const auto& s : list) {
-            auto at = std::upper_bound(front.begin(), front.end(), s.time,
-                                       [](integer t, const corner& c) { return t < c.time; });
-            if (at != front.begin() && std::prev(at)->cost <= s.cost) continue;
-            auto first = at;
-            if (first != front.begin() && std::prev(first)->time == s.time) --first;
-            auto last = at;
-            while (last != front.end() && last->cost >= s.cost) ++last;
-            if (first == last) {
-                front.insert(first, {s.time, s.cost});
-            } else {
-                *first = {s.time, s.cost};
-                front.erase(first + 1, last);
-            }
-            list[kept++] = s;
-        }
-        list.resize(kept);
     }
 
     [[nodiscard]] wide priced_state(const state& s, std::size_t m, bool weighed,
@@ -733,17 +736,13 @@ class timed_solver {
 
     // Keeps the states of least bound. Returns the least bound of the others.
     static integer shorten(std::vector<state>& list, std::size_t width) {
-        const auto before = [](const state& a, const state& b) {
-            if (a.weight != b.weight) return a.weight < b.weight;
-            return a.time != b.time ? a.time < b.time : a.cost < b.cost;
-        };
         const auto end = list.begin() + static_cast<std::ptrdiff_t>(width);
         std::nth_element(list.begin(), end, list.end(), [&](const state& a, const state& b) {
-            return a.bound != b.bound ? a.bound < b.bound : before(a, b);
+            return a.bound != b.bound ? a.bound < b.bound : lighter(a, b);
         });
         const auto cut = end->bound;
         list.resize(width);
-        std::sort(list.begin(), list.end(), before);
+        std::sort(list.begin(), list.end(), lighter<state>);
         return cut;
     }
 
