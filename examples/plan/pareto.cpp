@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <iostream>
 #include <limits>
@@ -214,6 +215,31 @@ entry entry_of_recipe(const plan_inputs& in, const std::string& path) {
     return e;
 }
 
+// Leaves names only to points of the front that lie well apart, and to its ends.
+void name_apart(std::vector<plot_point>& points) {
+    std::vector<plot_point*> front;
+    for (auto& p : points) {
+        if (p.on_front) front.push_back(&p);
+    }
+    if (front.size() < 3) return;
+    const auto& first = *front.front();
+    const auto& end = *front.back();
+    const auto distance = [&](const plot_point& a, const plot_point& b) {
+        const auto x = (a.x - b.x) / (first.x - end.x);
+        const auto y = std::log(a.y / b.y) / std::log(first.y / end.y);
+        return std::hypot(x, y);
+    };
+    const auto* named = &first;
+    for (std::size_t i = 1; i + 1 < front.size(); ++i) {
+        auto& p = *front[i];
+        if (distance(p, *named) < 0.08 || distance(p, end) < 0.08) {
+            p.name.clear();
+        } else {
+            named = &p;
+        }
+    }
+}
+
 void draw_front(const std::vector<entry>& entries, const std::string& model,
                 const std::string& path) {
     plot_picture picture;
@@ -238,6 +264,7 @@ void draw_front(const std::vector<entry>& entries, const std::string& model,
         p.name = p.on_front || !e.on_front ? e.name : "";
         picture.points.push_back(std::move(p));
     }
+    name_apart(picture.points);
     draw(picture, path);
 }
 
