@@ -20,9 +20,11 @@
 #include <bpw/kernels/encode/ternary.hpp>
 #include <bpw/kernels/encode/trellis.hpp>
 
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -46,25 +48,49 @@ template <class T>
         return false;
 }
 
-// The first of `x` that is infinite or NaN.
+// The first of `x` that is infinite or NaN; their number if there is none.
 [[nodiscard]] inline std::size_t first_not_finite(std::span<const float> x) noexcept {
-    constexpr std::uint32_t exponent = 0x7f800000u;
-    constexpr std::size_t run = 64;
-    std::size_t i = 0;
-    for (bool finite = true; x.size() - i >= run; i += run) {
-        for (std::size_t k = 0; k < run; ++k) {
-            finite &= (std::bit_cast<std::uint32_t>(x[i + k]) & exponent) != exponent;
-        }
-        if (!finite) break;
-    }
-    for (; i < x.size(); ++i) {
-        if ((std::bit_cast<std::uint32_t>(x[i]) & exponent) == exponent) break;
-    }
+    constexpr std::uint32_t infinity = 0x7f800000u;
+    const auto whole = x.size() / lane_count * lane_count;
+    lanes::bit_union bits;
+    for (std::size_t k = 0; k < whole; k += lane_count) bits.add(floats::load(x.data() + k));
+    std::size_t i = bits.finite() ? whole : 0;
+    while (i < x.size() && (std::bit_cast<std::uint32_t>(x[i]) & infinity) != infinity) ++i;
     return i;
 }
 
-[[nodiscard]] inline result<void> check_source(std::string_view type, std::span<const float> x,
-                                               std::uint64_t rows, std::uint64_t cols,
+// The first of `u` that is negative, infinite or NaN; their number if there is none.
+[[nodiscard]] inline std::size_t first_no_importance(std::span<const float> u) noexcept {
+    const auto whole = u.size() / lane_count * lane_count;
+    auto least = floats::zero();
+    for (std::size_t i = 0; i < whole; i += lane_count) {
+        least = lanes::min(least, floats::load(u.data() + i));
+    }
+    std::size_t i = 0;
+    if (first_not_finite(u) == u.size() && !(lanes::smallest(least) < 0.0f)) i = whole;
+    while (i < u.size() && u[i] >= 0.0f && u[i] <= std::numeric_limits<float>::max()) ++i;
+    return i;
+}
+
+// The first row with an infinite or NaN weight, found by several tasks.
+class first_bad_row {
+  public:
+    explicit first_bad_row(std::size_t none) noexcept : none_(none), row_(none) {}
+    void add(std::size_t row) noexcept {
+        auto before = row_.load(std::memory_order_relaxed);
+        while (row < before && !row_.compare_exchange_weak(before, row)) {
+        }
+    }
+    [[nodiscard]] bool found() const noexcept { return row_ != none_; }
+    [[nodiscard]] std::size_t row() const noexcept { return row_; }
+
+  private:
+    std::size_t none_;
+    std::atomic<std::size_t> row_;
+};
+
+[[nodiscard]] inline result<void> check_source(std::span<const float> x, std::uint64_t rows,
+                                               std::uint64_t cols,
                                                std::span<const float> importance) {
     const auto size = checked_mul(rows, cols);
     if (!size || x.size() != *size) {
@@ -75,15 +101,9 @@ template <class T>
         return fail(errc::size_mismatch, "the importance has ", importance.size(),
                     " floats; expected ", cols, ", one for every column, or none");
     }
-    if (const auto at = first_not_finite(x); at != x.size()) {
-        return fail(errc::malformed, "weight ", at % cols, " of row ", at / cols,
-                    " is infinite or NaN; ", type, " holds finite weights");
-    }
-    for (std::size_t c = 0; c < importance.size(); ++c) {
-        if (!(importance[c] >= 0.0f) || first_not_finite(importance.subspan(c, 1)) == 0) {
-            return fail(errc::malformed, "the importance of column ", c,
-                        " is negative, infinite or NaN; expected a finite number from 0 on");
-        }
+    if (const auto c = first_no_importance(importance); c != importance.size()) {
+        return fail(errc::malformed, "the importance of column ", c,
+                    " is negative, infinite or NaN; expected a finite number from 0 on");
     }
     return {};
 }
@@ -112,7 +132,8 @@ inline constexpr bool has_encoder = detail::is_encodable<T>();
 /// `out` has the tensor_bytes of the result. `importance` has one number from 0 on for every
 /// column, the same for all rows, or is empty, which means 1 for all. Groups of rows are handed to
 /// `run`. Weights beyond the type's range become its largest. Errors: `bad_shape`, `size_mismatch`,
-/// `malformed` for a weight or importance that is infinite or NaN; `out` is then left as it was.
+/// `malformed` for an importance or a weight that is infinite or NaN. `out` is then left as it was,
+/// but undefined where a weight is at fault: weights are looked at when their row's turn comes.
 template <class T, executor Executor = const serial>
     requires(has_encoder<T>)
 [[nodiscard]] result<void> encode(std::span<const float> x, std::uint64_t rows, std::uint64_t cols,
@@ -125,7 +146,7 @@ template <class T, executor Executor = const serial>
         return fail(errc::size_mismatch, "a ", rows, " x ", cols, " matrix of ", traits<T>::name,
                     " takes ", *size, " bytes, but the output has ", out.size());
     }
-    if (auto checked = detail::check_source(traits<T>::name, x, rows, cols, importance); !checked) {
+    if (auto checked = detail::check_source(x, rows, cols, importance); !checked) {
         return checked;
     }
     if (rows == 0 || cols == 0) return {};
@@ -135,41 +156,45 @@ template <class T, executor Executor = const serial>
     const auto group_bytes = static_cast<std::size_t>(*size / rows) * together;
     const auto groups = static_cast<std::size_t>(rows) / together;
     const auto groups_per_task = std::max<std::size_t>(1, detail::weights_per_task / per_group);
+    detail::first_bad_row bad(static_cast<std::size_t>(rows));
+    using encoder_of = std::conditional_t<detail::encodes_rows<T>, T, base>;
     run((groups + groups_per_task - 1) / groups_per_task, [&](std::size_t task) {
         const auto first = task * groups_per_task;
         const auto last = std::min(groups, first + groups_per_task);
-        const auto encode_group = [&]<class Row>(auto& encoder, std::size_t group, Row sink_of) {
-            for (std::size_t k = 0; k < together; ++k) {
-                const auto* const from = x.data() + group * per_group + k * cols;
-                encoder(from, u, sink_of(k));
-            }
-        };
-        if constexpr (detail::encodes_rows<T>) {
-            detail::row_encoder<T> encoder(static_cast<std::size_t>(cols), options);
-            for (std::size_t group = first; group < last; ++group) {
-                auto* const to = out.data() + group * group_bytes;
+        detail::row_encoder<encoder_of> encoder(static_cast<std::size_t>(cols), options);
+        for (std::size_t group = first; group < last; ++group) {
+            auto* const to = out.data() + group * group_bytes;
+            if constexpr (!detail::writes_every_byte<encoder_of>) {
                 std::fill_n(to, group_bytes, std::byte{0});
-                encode_group(encoder, group, [&](std::size_t k) {
-                    return detail::row_sink<T>{reinterpret_cast<std::uint8_t*>(to),
-                                               static_cast<int>(k)};
-                });
             }
-        } else {
-            detail::row_encoder<base> encoder(static_cast<std::size_t>(cols), options);
-            const auto base_row = static_cast<std::size_t>(*row_bytes<base>(cols));
-            std::vector<std::byte> plain(base_row * together);
-            for (std::size_t group = first; group < last; ++group) {
-                std::fill(plain.begin(), plain.end(), std::byte{0});
-                encode_group(encoder, group, [&](std::size_t k) {
-                    return detail::row_sink<base>{
-                        reinterpret_cast<std::uint8_t*>(plain.data() + k * base_row)};
-                });
-                // The shape was checked; nothing is left that could fail.
-                (void)repack<T>(*matrix_view<base>::make(plain, together, cols),
-                                out.subspan(group * group_bytes, group_bytes));
+            const auto row = [&](std::size_t k) {
+                return x.subspan(group * per_group + k * cols, cols);
+            };
+            const auto refuse = [&](std::size_t k) {
+                const bool refused = detail::first_not_finite(row(k)) != cols;
+                if (refused) bad.add(group * together + k);
+                return refused;
+            };
+            if constexpr (detail::takes_any_weights<encoder_of>) {
+                if (encoder(row(0).data(), reinterpret_cast<std::uint8_t*>(to))) continue;
+                for (std::size_t k = 0; k < together; ++k) {
+                    if (refuse(k)) return;
+                }
+            } else {
+                for (std::size_t k = 0; k < together; ++k) {
+                    if (refuse(k)) return;
+                    encoder(row(k).data(), u,
+                            detail::row_sink<T>{reinterpret_cast<std::uint8_t*>(to),
+                                                static_cast<int>(k)});
+                }
             }
         }
     });
+    if (bad.found()) {
+        const auto row = x.subspan(bad.row() * cols, cols);
+        return fail(errc::malformed, "weight ", detail::first_not_finite(row), " of row ",
+                    bad.row(), " is infinite or NaN; ", traits<T>::name, " holds finite weights");
+    }
     return {};
 }
 

@@ -7,6 +7,7 @@
 
 #include <bpw/simd/accumulator.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -130,6 +131,35 @@ template <class F, class... Args>
     return map([](const auto& x, const auto& y, const auto& p,
                   const auto& q) { return xsimd::select(x < y, p, q); },
                a, b, yes, no);
+}
+
+namespace on {
+
+template <class A>
+[[nodiscard]] BPW_INLINE batch<A> add_where_less(const batch<A>& sum, const batch<A>& a,
+                                                 const batch<A>& b, const batch<A>& x,
+                                                 xsimd::generic) noexcept {
+    return sum + xsimd::select(a < b, x, batch<A>(0.0f));
+}
+#if XSIMD_WITH_AVX512F
+template <class A>
+[[nodiscard]] BPW_INLINE batch<A> add_where_less(const batch<A>& sum, const batch<A>& a,
+                                                 const batch<A>& b, const batch<A>& x,
+                                                 xsimd::avx512f) noexcept {
+    return _mm512_mask_add_ps(sum, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), sum, x);
+}
+#endif
+
+}  // namespace on
+
+/// sum + x where a < b, else sum, which is not -0.
+[[nodiscard]] BPW_INLINE floats add_where_less(const floats& sum, const floats& a, const floats& b,
+                                               const floats& x) noexcept {
+    return map(
+        [](const auto& s, const auto& p, const auto& q, const auto& y) {
+            return on::add_where_less<native_arch>(s, p, q, y, native_arch{});
+        },
+        sum, a, b, x);
 }
 
 /// Added to a number below 2^22 in magnitude it leaves the nearest integer, ties to even, in the
@@ -338,6 +368,58 @@ class two_levels_per_bin<A> {
     return xsimd::any(less);
 }
 
+/// The greatest magnitude of n numbers, n a multiple of 16, as the bits of a float: more than those
+/// of any number where one is infinite or NaN.
+[[nodiscard]] inline std::uint32_t greatest_magnitude(const float* x, std::size_t n) noexcept {
+    using ints = xsimd::batch<std::int32_t, native_arch>;
+    constexpr std::size_t at_once = 4;
+    constexpr auto per_vector = floats::per_vector;
+    const auto larger = [](const ints& a, const ints& b) {
+        return simd::detail::larger<native_arch>(a, b, native_arch{});
+    };
+    std::array<ints, at_once> most;
+    most.fill(ints(0));
+    const auto add = [&](std::size_t k, const float* p) {
+        const auto v = floats::vector::load_unaligned(p);
+        most[k] = larger(most[k], xsimd::bitwise_cast<std::int32_t>(v) & ints(0x7fffffff));
+    };
+    std::size_t i = 0;
+    for (; i + at_once * per_vector <= n; i += at_once * per_vector) {
+        for (std::size_t k = 0; k < at_once; ++k) add(k, x + i + k * per_vector);
+    }
+    for (; i + per_vector <= n; i += per_vector) add(0, x + i);
+    return static_cast<std::uint32_t>(simd::detail::greatest<native_arch>(
+        larger(larger(most[0], most[1]), larger(most[2], most[3])), native_arch{}));
+}
+
+/// All bits of floats or-ed together. Where the exponent is not all ones, none
+/// of them is infinite or NaN; elsewhere one may be.
+class bit_union {
+  public:
+    BPW_INLINE void add(const floats& x) noexcept {
+        for (std::size_t k = 0; k < bits_.size(); ++k) {
+            bits_[k] = bits_[k] | xsimd::bitwise_cast<std::int32_t>(x.v[k]);
+        }
+    }
+    [[nodiscard]] bool finite() const noexcept {
+        std::int32_t all[lane_count];
+        for (std::size_t k = 0; k < bits_.size(); ++k) {
+            bits_[k].store_unaligned(all + k * floats::per_vector);
+        }
+        std::int32_t any = 0;
+        for (const auto b : all) any |= b;
+        return (any & 0x7f800000) != 0x7f800000;
+    }
+
+  private:
+    using ints = xsimd::batch<std::int32_t, native_arch>;
+    std::array<ints, floats::size / floats::per_vector> bits_ = [] {
+        std::array<ints, floats::size / floats::per_vector> zeros;
+        zeros.fill(ints(0));
+        return zeros;
+    }();
+};
+
 /// The smallest lane's number.
 [[nodiscard]] BPW_INLINE float smallest(const floats& x) noexcept {
     auto least = x.v[0];
@@ -419,37 +501,52 @@ template <class A>
     return best;
 }
 
-namespace lanes::on {
-
-template <class A, class F>
-BPW_INLINE void store_halves(const simd::float16<A>& x, std::uint8_t* to, F half_of,
-                             xsimd::generic) noexcept {
-    const auto all = to_array(x);
-    for (std::size_t l = 0; l < lane_count; ++l) {
-        const std::uint16_t bits = half_of(all[l]);
-        std::memcpy(to + 2 * l, &bits, 2);
-    }
-}
-#if XSIMD_WITH_AVX512F
-template <class A, class F>
-BPW_INLINE void store_halves(const simd::float16<A>& x, std::uint8_t* to, F,
-                             xsimd::avx512f) noexcept {
-    _mm256_storeu_si256(
-        reinterpret_cast<__m256i*>(to),
-        _mm512_maskz_cvtps_ph(simd::detail::every_lane, x.v[0], _MM_FROUND_TO_NEAREST_INT));
-}
-#endif
-
-}  // namespace lanes::on
-
 namespace lanes {
 
-/// Sixteen numbers that fit an IEEE half, rounded to the nearest, ties to even; half_of(x) does
-/// that for one number where there is no instruction.
-template <class F>
-BPW_INLINE void store_halves(const floats& x, std::uint8_t* to, F half_of) noexcept {
-    on::store_halves<native_arch>(x, to, half_of, native_arch{});
-}
+/// Stores numbers as IEEE halves, rounded to the nearest, ties to even; what is beyond them becomes
+/// infinite. half_of(x) does that for one number where there is no instruction.
+template <class A>
+class half_writer {
+  public:
+    template <class F>
+    BPW_INLINE void store(const simd::float16<A>& x, std::uint8_t* to, F half_of) noexcept {
+        const auto all = to_array(x);
+        for (std::size_t l = 0; l < lane_count; ++l) {
+            const std::uint16_t bits = half_of(all[l]);
+            std::memcpy(to + 2 * l, &bits, 2);
+            bits_ |= bits;
+        }
+    }
+    /// Whether all that was stored is finite. Says no now and then where it is.
+    [[nodiscard]] bool finite() const noexcept { return (bits_ & 0x7c00u) != 0x7c00u; }
+
+  private:
+    std::uint32_t bits_ = 0;
+};
+#if XSIMD_WITH_AVX512F
+template <class A>
+    requires(std::is_base_of_v<xsimd::avx512f, A>)
+class half_writer<A> {
+  public:
+    template <class F>
+    BPW_INLINE void store(const simd::float16<A>& x, std::uint8_t* to, F) noexcept {
+        const __m256i halves =
+            _mm512_maskz_cvtps_ph(simd::detail::every_lane, x.v[0], _MM_FROUND_TO_NEAREST_INT);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves);
+        bits_ = _mm256_or_si256(bits_, halves);
+    }
+    [[nodiscard]] bool finite() const noexcept {
+        std::uint16_t all[lane_count];
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(all), bits_);
+        std::uint32_t any = 0;
+        for (const auto b : all) any |= b;
+        return (any & 0x7c00u) != 0x7c00u;
+    }
+
+  private:
+    __m256i bits_ = _mm256_setzero_si256();
+};
+#endif
 
 }  // namespace lanes
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <bpw/kernels/encode/error_rules.hpp>
+#include <bpw/kernels/encode/pack_codes.hpp>
 #include <bpw/kernels/encode/row_sink.hpp>
 #include <bpw/kernels/encode/two_stage.hpp>
 
@@ -184,7 +185,8 @@ struct row_encoder<T> {
     row_encoder(std::size_t cols, const encode_options& options)
         : cols_(cols), row_(cols, rule_of_errors<T>, options), search_(T::lanes.max, false) {}
 
-    void operator()(const float* x, const float* importance, const row_sink<T>& out) {
+    template <class Target>
+    void operator()(const float* x, const float* importance, const row_sink<Target>& out) {
         constexpr auto block = std::size_t{traits<T>::block_size};
         row_.assign(x, importance);
         for (std::size_t b = 0; b < cols_ / block; ++b) {
@@ -195,16 +197,15 @@ struct row_encoder<T> {
             };
             const auto scale = store(fit.scale);
             const auto offset = store(fit.offset);
-            out.set(b, T::d, 0, scale.bits);
-            out.set(b, T::m, 0, offset.bits);
+            out.set(b, Target::d, 0, scale.bits);
+            out.set(b, Target::m, 0, offset.bits);
             const line_search::coder codes(
                 search_, {floats::all(usable_scale(scale.value)), floats::all(offset.value)});
+            std::array<std::int8_t, block> u;
             for (std::size_t i = 0; i < block; i += lane_count) {
-                const auto u = lanes::to_array(codes(floats::load(run.x + i)));
-                for (std::size_t l = 0; l < lane_count; ++l) {
-                    out.set(b, T::q, static_cast<int>(i + l), static_cast<std::uint32_t>(u[l]));
-                }
+                lanes::to_bytes(codes(floats::load(run.x + i)), u.data() + i);
             }
+            pack_codes<Target>(out.block(b), out.row, reinterpret_cast<std::uint8_t*>(u.data()));
         }
     }
 
@@ -237,7 +238,8 @@ struct row_encoder<T> {
           integers_(level_of_integer()),
           integer_search_(integers_, 2, true) {}
 
-    void operator()(const float* x, const float* importance, const row_sink<T>& out) {
+    template <class Target>
+    void operator()(const float* x, const float* importance, const row_sink<Target>& out) {
         row_.assign(x, importance);
         for (std::size_t b = 0; b < cols_ / block; ++b) {
             const auto run = row_.run(b * block, block);
@@ -291,7 +293,7 @@ struct row_encoder<T> {
         float d = integer_search_(scale.data(), spread.data(), groups).best.scale;
         float dmin = integer_search_(offset.data(), weight.data(), groups).best.scale;
         best_ = {};
-        for (int pass = 0; pass < 4; ++pass) {
+        for (int pass = 0; pass < 2; ++pass) {
             solution now;
             now.d = store_scale(float_storage::half, d, run.exponent, 1.0f);
             now.dmin = store_scale(float_storage::half, dmin, run.exponent, 1.0f);
@@ -390,19 +392,21 @@ struct row_encoder<T> {
         }
     }
 
-    void write(const weighted_run& run, std::size_t b, const row_sink<T>& out) const {
-        out.set(b, T::d, 0, best_.d.bits);
-        out.set(b, T::dmin, 0, best_.dmin.bits);
+    template <class Target>
+    void write(const weighted_run& run, std::size_t b, const row_sink<Target>& out) const {
+        std::array<std::int8_t, block> u;
+        out.set(b, Target::d, 0, best_.d.bits);
+        out.set(b, Target::dmin, 0, best_.dmin.bits);
         for (std::size_t g = 0; g < groups; ++g) {
-            out.set(b, T::s, static_cast<int>(g), static_cast<std::uint32_t>(best_.chosen[g].s));
-            out.set(b, T::m, static_cast<int>(g), static_cast<std::uint32_t>(best_.chosen[g].m));
+            out.set(b, Target::s, static_cast<int>(g),
+                    static_cast<std::uint32_t>(best_.chosen[g].s));
+            out.set(b, Target::m, static_cast<int>(g),
+                    static_cast<std::uint32_t>(best_.chosen[g].m));
             for_codes(run, g, [&](std::size_t i, const floats& codes) {
-                const auto u = lanes::to_array(codes);
-                for (std::size_t l = 0; l < lane_count; ++l) {
-                    out.set(b, T::q, static_cast<int>(i + l), static_cast<std::uint32_t>(u[l]));
-                }
+                lanes::to_bytes(codes, u.data() + i);
             });
         }
+        pack_codes<Target>(out.block(b), out.row, reinterpret_cast<std::uint8_t*>(u.data()));
     }
 
     std::size_t cols_;

@@ -15,26 +15,9 @@ namespace detail {
 template <class T>
 concept byte_codes = scaled_levels<T> && !has_scale_field<T> && T::q.width == 8;
 
-// How many codes that follow each other lie in bytes that do.
 template <class T>
-inline constexpr int adjacent_codes = [] {
-    constexpr int count = T::q.count;
-    int run = 1;
-    const auto adjacent = [](int n) {
-        for (int first = 0; first < count; first += n) {
-            for (int i = 1; i < n; ++i) {
-                if (T::q.low.rule.bit(0, first + i) !=
-                    T::q.low.rule.bit(0, first) + 8 * static_cast<std::size_t>(i))
-                    return false;
-            }
-        }
-        return true;
-    };
-    for (const int n : {4, 16}) {
-        if (count % n == 0 && adjacent(n)) run = n;
-    }
-    return run;
-}();
+    requires byte_codes<T>
+inline constexpr bool writes_every_byte<T> = true;
 
 template <class T>
     requires byte_codes<T>
@@ -45,7 +28,8 @@ struct row_encoder<T> {
           rule_(stage_rule_of<T>(cols)),
           zero_(T::lane(probe_block<T>(T::q, 0).ref(), 0) == 0 ? 0 : 128) {}
 
-    void operator()(const float* x, const float* importance, const row_sink<T>& out) {
+    template <class Target>
+    void operator()(const float* x, const float* importance, const row_sink<Target>& out) {
         row_.assign(x, importance);
         for (std::size_t at = 0; at < cols_; at += rule_.group) {
             encode_run(x + at, importance == nullptr ? nullptr : importance + at, at, out);
@@ -55,8 +39,9 @@ struct row_encoder<T> {
   private:
     static constexpr auto block = std::size_t{traits<T>::block_size};
 
+    template <class Target>
     void encode_run(const float* x, const float* importance, std::size_t at,
-                    const row_sink<T>& out) {
+                    const row_sink<Target>& out) {
         const auto n = rule_.group;
         const float most = largest_magnitude(x, n);
         // Numbers of an ordinary size need not be scaled, which takes longer than the rest.
@@ -64,55 +49,73 @@ struct row_encoder<T> {
         if (most != 0.0f && (most < 0x1p-60f || most > 0x1p60f)) run = row_.run(at, n);
         auto scale = run.x == x ? most / 127.0f : largest_magnitude(run.x, n) / 127.0f;
         if (most != 0.0f) {
-            auto along = floats::zero();
-            auto norm = floats::zero();
+            // Two sums of each, because a sum waits for the one before.
+            std::array<floats, 2> along{floats::zero(), floats::zero()};
+            std::array<floats, 2> norm{floats::zero(), floats::zero()};
             const auto inverse = floats::all(1.0f / scale);
-            for (std::size_t i = 0; i < n; i += lane_count) {
-                const auto xs = floats::load(run.x + i);
-                const auto v = lanes::round_product(xs, inverse);
-                const auto wv = run.w == nullptr ? v : floats::load(run.w + i) * v;
-                along = lanes::fma(wv, xs, along);
-                norm = lanes::fma(wv, v, norm);
+            for (std::size_t i = 0; i < n; i += 2 * lane_count) {
+                for (std::size_t k = 0; k < 2; ++k) {
+                    const auto xs = floats::load(run.x + i + k * lane_count);
+                    const auto v = lanes::round_product(xs, inverse);
+                    const auto wv =
+                        run.w == nullptr ? v : floats::load(run.w + i + k * lane_count) * v;
+                    along[k] = lanes::fma(wv, xs, along[k]);
+                    norm[k] = lanes::fma(wv, v, norm[k]);
+                }
             }
-            const float fitted = along.sum() / norm.sum();
+            const float fitted =
+                lanes::add(along[0], along[1]).sum() / lanes::add(norm[0], norm[1]).sum();
             // Importance may be zero, or beyond all measure.
             if (fitted > 0.9f * scale && fitted < 1.1f * scale) scale = fitted;
         }
         const auto stored = store_scale(rule_.storage, scale, run.exponent, rule_.unit);
         const auto first = at / block;
         if constexpr (requires { T::d; })
-            out.set(first, T::d, 0, stored.bits);
+            out.set(first, Target::d, 0, stored.bits);
         else
             write_bits(out.header(), 0, traits<T>::header_bytes >= 4 ? 32 : 16, stored.bits);
         write_codes(run, stored.value, first, out);
     }
 
+    template <class Target>
     void write_codes(const weighted_run& run, float scale, std::size_t first,
-                     const row_sink<T>& out) {
-        constexpr auto chunk = std::size_t{adjacent_codes<T>};
+                     const row_sink<Target>& out) {
+        using places = code_places<Target, 0>;
+        constexpr bool in_place = places::follows(block, 8);
+        constexpr bool needs_sum = sums_row<Target> || std::is_same_v<T, q8_1>;
         const auto inverse = floats::all(1.0f / usable_scale(scale));
         const auto most = floats::all(127.0f);
         const auto least = floats::all(-127.0f);
+        std::array<std::int8_t, block> aside;
         std::int64_t sum = 0;
-        for (std::size_t i = 0; i < run.n; i += lane_count) {
-            std::array<std::int8_t, lane_count> codes;
-            lanes::to_bytes(
-                lanes::round(lanes::clamp(floats::load(run.x + i) * inverse, least, most)),
-                codes.data());
-            if constexpr (needs_sum) {
-                for (const auto c : codes) sum += c;
+        auto lane_sums = floats::zero();
+        for (std::size_t b = 0; b < run.n / block; ++b) {
+            auto* const bytes = out.block(first + b);
+            auto* const codes = in_place
+                                    ? reinterpret_cast<std::int8_t*>(bytes + places::first[0] / 8)
+                                    : aside.data();
+            for (std::size_t i = 0; i < block; i += lane_count) {
+                const auto v = lanes::round(
+                    lanes::clamp(floats::load(run.x + b * block + i) * inverse, least, most));
+                if constexpr (needs_sum) lane_sums = lanes::add(lane_sums, v);
+                lanes::to_bytes(v, codes + i);
+            }
+            // So few that every lane's sum is exact.
+            if (needs_sum && (b + 1 == run.n / block || b % 256 == 255)) {
+                sum += static_cast<std::int64_t>(lane_sums.sum());
+                lane_sums = floats::zero();
             }
             if (zero_ != 0) {
-                for (auto& c : codes) c = static_cast<std::int8_t>(c ^ -128);
+                for (std::size_t i = 0; i < block; ++i) {
+                    codes[i] = static_cast<std::int8_t>(codes[i] ^ -128);
+                }
             }
-            auto* const bytes = out.block(first + i / block);
-            for (std::size_t l = 0; l < lane_count; l += chunk) {
-                const auto bit = T::q.low.rule.bit(out.row, static_cast<int>((i + l) % block));
-                std::memcpy(bytes + bit / 8, codes.data() + l, chunk);
+            if constexpr (!in_place) {
+                pack_codes<Target>(bytes, out.row, reinterpret_cast<std::uint8_t*>(aside.data()));
             }
         }
-        if constexpr (requires { T::complete_header(nullptr, 0); }) {
-            T::complete_header(out.header(), sum);
+        if constexpr (sums_row<Target>) {
+            Target::complete_header(out.header(), sum);
         } else if constexpr (std::is_same_v<T, q8_1>) {
             const float weight = T::block_scale(out.read(first)) * static_cast<float>(sum);
             out.set(first, T::s, 0, float_to_finite_half(weight));
@@ -121,8 +124,9 @@ struct row_encoder<T> {
         }
     }
 
-    static constexpr bool needs_sum = requires { T::complete_header(nullptr, 0); }
-    || std::is_same_v<T, q8_1>;
+    // Whether the row's header has a sum beside the scale.
+    template <class Target>
+    static constexpr bool sums_row = traits<Target>::header_bytes > 4;
 
     // Sums that types for activations keep beside the weights.
     static void write_sums(std::size_t b, const row_sink<T>& out) {

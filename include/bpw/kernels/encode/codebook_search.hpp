@@ -3,7 +3,7 @@
 // The cost of a vector is the sum, over its places, of a number that depends on the place and its
 // level alone. So the places are taken in parts, whose sums are tabulated once: an entry then costs
 // one look-up a part. Entries that agree in the last part form a class, and a class whose part
-// costs too much already is passed over. The result is the exact minimum.
+// costs too much already is passed over. The result is the minimum, or very nearly so.
 #pragma once
 
 #include <bpw/formats/lattice_codebooks.hpp>
@@ -28,8 +28,9 @@ class codebook_search {
         std::uint16_t index;
     };
 
-    /// The entry of the least cost; cost[level * length + place] must not be negative and has 32
-    /// numbers. Where it cannot be below `limit` the search may end with a larger cost than it has.
+    /// The entry of the least cost, or nearly so; cost[level * length + place] must not be negative
+    /// and has 32 numbers. Where it cannot be below `limit` the search may end with a larger cost
+    /// than it has.
     [[nodiscard]] static found nearest(
         const float* cost, float limit = std::numeric_limits<float>::infinity()) noexcept {
         // Each place at its cheapest, if there is such an entry.
@@ -85,13 +86,16 @@ class codebook_search {
         };
         search_class(home);
         for (std::size_t c = 0; c < classes; ++c) {
-            if (c != home && of_class[c] + least_of_parts < best.cost) search_class(c);
+            if (c != home && of_class[c] + least_of_parts < prospect * best.cost) search_class(c);
         }
         return best;
     }
 
   private:
     static constexpr std::uint16_t none = 0xffff;
+
+    // Classes whose bound is not far below what was found hardly ever hold anything better.
+    static constexpr float prospect = 0.75f;
 
     // Places of each part; the last one is the class.
     static constexpr auto part_begin = [] {

@@ -23,7 +23,7 @@ concept signed_lattice_type = !requires {
 template <class T>
 class signed_lattice_groups {
   public:
-    static constexpr int passes = 2;
+    static constexpr int passes = 1;
     using codebook = typename T::codebook;
     static constexpr auto length = std::size_t{codebook::length};
     static constexpr auto group = std::size_t{traits<T>::group_size};
@@ -41,7 +41,7 @@ class signed_lattice_groups {
         std::array<float, group> magnitude;
         for (std::size_t i = 0; i < group; ++i) magnitude[i] = std::fabs(x[i]);
         const float first = search_(magnitude.data(), w, group).best.scale;
-        constexpr std::array ratios{0.92f, 1.0f, 1.09f};
+        constexpr std::array ratios{1.0f};
         return {fit_scale(first, ratios, [&](float scale) { return with_scale(x, w, scale); }), {}};
     }
 

@@ -21,6 +21,8 @@ struct level_set {
     // Rounding and clamping finds the nearest level.
     bool uniform = true;
     bool symmetric = true;
+    // Code 0 stands for the lowest level, and so on.
+    bool in_order = true;
     int count = 0;
     float lo = 0;
     float hi = 0;
@@ -70,8 +72,7 @@ struct level_set {
             while (level + 1 != end && *level + level[1] <= twice) ++level;
             nearest[static_cast<std::size_t>(twice + 256)] = static_cast<float>(*level);
         }
-        // Room for the raised table too.
-        while (bin_shift > 1 && 2 * magnitude + 16 < static_cast<float>(-bin_base / 2)) {
+        while (bin_shift > 1 && 2 * magnitude < static_cast<float>(-bin_base / 2)) {
             --bin_shift;
             bin_base /= 2;
         }
@@ -88,6 +89,9 @@ struct level_set {
         }
         for (std::size_t u = N; u-- > 0;) {
             code[static_cast<std::size_t>(level_of_code[u] + 128)] = static_cast<std::uint8_t>(u);
+        }
+        for (int level = sorted[0]; level <= end[-1]; ++level) {
+            in_order = in_order && uniform && code_of(level) == level - sorted[0];
         }
     }
 };
@@ -155,6 +159,8 @@ struct scale_set {
     };
     std::array<entry, 256> entries{};
     int count = 0;
+    // Each twice the one before, but for the ends.
+    bool octaves = true;
 
     template <std::size_t N>
     explicit scale_set(const std::array<float, N>& scale_of_code) {
@@ -168,6 +174,20 @@ struct scale_set {
             std::unique(entries.begin(), end,
                         [](const entry& a, const entry& b) { return a.value == b.value; }) -
             entries.begin());
+        for (int k = 2; k + 2 < count; ++k) {
+            const auto* const at = entries.data() + k;
+            octaves = octaves && at[1].value == 2 * at[0].value;
+        }
+    }
+
+    /// The entry next to `value`.
+    [[nodiscard]] const entry& nearest(float value) const noexcept {
+        const auto* const first = entries.data();
+        const auto* const at = std::lower_bound(
+            first, first + count, value, [](const entry& e, float v) { return e.value < v; });
+        if (at == first) return *at;
+        if (at == first + count) return at[-1];
+        return value - at[-1].value < at->value - value ? at[-1] : *at;
     }
 
     /// The first of `n` consecutive entries around `value`; fewer if there are not as many.

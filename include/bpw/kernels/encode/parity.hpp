@@ -167,7 +167,8 @@ struct row_encoder<iq4_kss> {
           row_(cols, rule_of_errors<iq4_kss>, options),
           search_(stage_rule_of<iq4_kss>(cols), levels_of<iq4_ks>()) {}
 
-    void operator()(const float* x, const float* importance, const row_sink<iq4_kss>& out) {
+    template <class Target>
+    void operator()(const float* x, const float* importance, const row_sink<Target>& out) {
         using t = traits<iq4_kss>;
         constexpr auto group = std::size_t{t::group_size};
         constexpr auto groups = std::size_t{t::groups};

@@ -13,6 +13,7 @@ namespace detail {
 /// Row `row` of an interleaved group (0 for ordinary types). The bytes were zero.
 template <class T>
 struct row_sink {
+    using type = T;
     std::uint8_t* group;
     int row = 0;
 
@@ -35,11 +36,25 @@ struct row_sink {
 /// Encodes rows of one length. A specialisation has
 ///
 ///     explicit row_encoder(std::size_t cols, const encode_options&);
-///     void operator()(const float* x, const float* importance, const row_sink<T>&);
+///     template <class Target>
+///     void operator()(const float* x, const float* importance, const row_sink<Target>&);
 ///
-/// where x is finite and importance, which may be null, is finite and not negative.
+/// where x is finite and importance, which may be null, is finite and not negative. `Target` is T
+/// or a type that interleaves its rows.
 template <class T>
 struct row_encoder;
+
+/// Whether the encoder of T takes any weights at all, those of a group of rows at once, and says
+/// whether all are finite; where it cannot tell it says no:
+///
+///     bool operator()(const float* x, std::uint8_t* group);
+///
+template <class T>
+inline constexpr bool takes_any_weights = false;
+
+/// Whether the encoder of T leaves none of the bytes as they were.
+template <class T>
+inline constexpr bool writes_every_byte = false;
 
 }  // namespace detail
 

@@ -22,6 +22,9 @@ struct candidate_scales {
 
     candidate_scales(const floats& s, const floats& up) noexcept
         : scale(s), inverse(lanes::divide(floats::all(1.0f), s)), raised(up) {}
+    /// The same scale sixteen times.
+    explicit candidate_scales(float s, float up = 0.0f) noexcept
+        : scale(floats::all(s)), inverse(floats::all(1.0f / s)), raised(floats::all(up)) {}
 };
 
 /// How the nearest level is found.
@@ -34,19 +37,28 @@ class nearest_level {
     nearest_level(const level_set& levels, const candidate_scales& c) noexcept
         : bins_(levels.all_levels(), levels.bin_shift, levels.turn.data(), levels.low.data(),
                 levels.high.data()),
-          table_(levels.all_levels()) {
+          table_(levels.all_levels()),
+          bin_base_(static_cast<float>(levels.bin_base)) {
         if constexpr (Kind == level_kind::uniform) {
-            inverse_ = c.inverse;
             lo_ = floats::all(levels.lo);
             hi_ = floats::all(levels.hi);
         } else {
-            inverse_ = lanes::add(c.inverse, c.inverse);
-            // Rounding down is rounding of what lies 1/2 below.
-            offset_ = lanes::subtract(floats::all(-0.5f - static_cast<float>(levels.bin_base)),
-                                      lanes::add(c.raised, c.raised));
-            raised_ = c.raised;
             lo_ = floats::zero();
             hi_ = floats::all(static_cast<float>((32 << levels.bin_shift) - 1));
+        }
+        take(c);
+    }
+
+    /// Changes the scales.
+    BPW_INLINE void take(const candidate_scales& c) noexcept {
+        if constexpr (Kind == level_kind::uniform) {
+            inverse_ = c.inverse;
+        } else {
+            inverse_ = lanes::add(c.inverse, c.inverse);
+            // Rounding down is rounding of what lies 1/2 below.
+            offset_ =
+                lanes::subtract(floats::all(-0.5f - bin_base_), lanes::add(c.raised, c.raised));
+            raised_ = c.raised;
         }
     }
 
@@ -66,6 +78,7 @@ class nearest_level {
   private:
     lanes::two_levels_per_bin<native_arch> bins_;
     const float* table_;
+    float bin_base_;
     floats inverse_, offset_, raised_, lo_, hi_;
 };
 
@@ -206,6 +219,10 @@ class scale_search {
             fits.best = signs_only(x, w, n);
             return fits;
         }
+        if (levels_.count == 3 && levels_.symmetric && n % lane_count == 0) {
+            fits.best = ternary(x, w, n, most);
+            return fits;
+        }
         for (int sign = 0; sign < signs_; ++sign) {
             best_fits best;
             for (const auto& ratio : grid_) {
@@ -238,6 +255,64 @@ class scale_search {
         const float along = levels_.magnitude * sum.sum();
         const float norm = levels_.magnitude * levels_.magnitude * weight.sum();
         return {along / norm, norm, along * (along / norm), 0.0f};
+    }
+
+    // With -1, 0 and 1 all that matters is which magnitudes are not zero: eight limits between the
+    // mean and the largest magnitude, then eight around the best.
+    [[nodiscard]] scale_fit ternary(const float* x, const float* w, std::size_t n,
+                                    float most) const {
+        auto sum = floats::zero();
+        auto weight = floats::zero();
+        for (std::size_t i = 0; i < n; i += lane_count) {
+            const auto ws = floats::load(w + i);
+            sum = lanes::fma(ws, lanes::abs(floats::load(x + i)), sum);
+            weight = lanes::add(weight, ws);
+        }
+        const float lowest = 0.4f * (sum.sum() / weight.sum());
+        const float step = std::sqrt(std::sqrt(std::sqrt(0.8f * most / lowest)));
+        scale_fit fit;
+        const float coarse = limits(x, w, n, lowest, step, fit);
+        if (coarse == 0.0f) return fit;
+        // Nine steps of the finer grid are two of the coarse one.
+        const float fine = fused(step - 1.0f, 0.2f, 1.0f);
+        (void)limits(x, w, n, coarse / (fine * fine * fine * fine), fine, fit);
+        return fit;
+    }
+
+    // Tries limit, limit * step, ...; returns the best of them, or 0 if none beats `fit`.
+    [[nodiscard]] static float limits(const float* x, const float* w, std::size_t n, float limit,
+                                      float step, scale_fit& fit) noexcept {
+        constexpr std::size_t tried = 8;
+        std::array<float, tried> at;
+        std::array<floats, tried> least;
+        std::array<floats, tried> along;
+        std::array<floats, tried> norm;
+        for (std::size_t k = 0; k < tried; ++k, limit *= step) {
+            at[k] = limit;
+            least[k] = floats::all(limit);
+            along[k] = norm[k] = floats::zero();
+        }
+        for (std::size_t i = 0; i < n; i += lane_count) {
+            const auto ws = floats::load(w + i);
+            const auto magnitude = lanes::abs(floats::load(x + i));
+            const auto wx = ws * magnitude;
+            for (std::size_t k = 0; k < tried; ++k) {
+                along[k] = lanes::add_where_less(along[k], least[k], magnitude, wx);
+                norm[k] = lanes::add_where_less(norm[k], least[k], magnitude, ws);
+            }
+        }
+        float best = 0;
+        for (std::size_t k = 0; k < tried; ++k) {
+            const float a = along[k].sum();
+            const float b = norm[k].sum();
+            if (!(b > 0.0f)) continue;
+            const float scale = a / b;
+            if (a * scale > fit.gain) {
+                fit = {scale, b, a * scale, 0.0f};
+                best = at[k];
+            }
+        }
+        return best;
     }
 
     // The best of what was tried in every lane.

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <bpw/kernels/encode/error_rules.hpp>
+#include <bpw/kernels/encode/pack_codes.hpp>
 #include <bpw/kernels/encode/row_sink.hpp>
 #include <bpw/kernels/encode/two_stage.hpp>
 
 #include <concepts>
+#include <cstring>
 
 BPW_NAMESPACE_BEGIN
 
@@ -19,7 +21,7 @@ namespace detail {
 /// Groups whose weights take the nearest level each.
 class level_groups {
   public:
-    static constexpr int passes = 4;
+    static constexpr int passes = 2;
     struct choice : group_choice {
         bool shifted = false;
     };
@@ -43,30 +45,28 @@ class level_groups {
     // Sixteen scales at once: those next to the fitted ones, of either sign, with either table.
     [[nodiscard]] choice choose(const float* x, const float* w, const scale_fits& fits,
                                 float d) const {
+        if (!rule_.inner) return with_scale(x, w, {1.0f, 0}, d);
+        if (rule_.inner->octaves) return octave(x, w, fits.best.scale / d, d);
         std::array<choice, lane_count> tried;
         lane_array scale;
         lane_array raised{};
-        if (rule_.inner) {
-            const int tables = levels_.raised != 0.0f ? 2 : 1;
-            const int signs = fits.other.gain > 0.0f ? 2 : 1;
-            const int per = static_cast<int>(lane_count) / (tables * signs);
-            std::size_t lane = 0;
-            for (int sign = 0; sign < signs; ++sign) {
-                const auto& fit = sign == 0 ? fits.best : fits.other;
-                const int first = rule_.inner->window(fit.scale / d, per);
-                for (int table = 0; table < tables; ++table) {
-                    for (int k = 0; k < per; ++k, ++lane) {
-                        const int at = std::min(first + k, rule_.inner->count - 1);
-                        const auto& entry = rule_.inner->entries[static_cast<std::size_t>(at)];
-                        tried[lane].scale = entry.value;
-                        tried[lane].code = entry.code;
-                        tried[lane].shifted = table != 0;
-                        raised[lane] = table == 0 ? 0.0f : levels_.raised;
-                    }
+        const int tables = levels_.raised != 0.0f ? 2 : 1;
+        const int signs = fits.other.gain > 0.0f ? 2 : 1;
+        const int per = static_cast<int>(lane_count) / (tables * signs);
+        std::size_t lane = 0;
+        for (int sign = 0; sign < signs; ++sign) {
+            const auto& fit = sign == 0 ? fits.best : fits.other;
+            const int first = rule_.inner->window(fit.scale / d, per);
+            for (int table = 0; table < tables; ++table) {
+                for (int k = 0; k < per; ++k, ++lane) {
+                    const int at = std::min(first + k, rule_.inner->count - 1);
+                    const auto& entry = rule_.inner->entries[static_cast<std::size_t>(at)];
+                    tried[lane].scale = entry.value;
+                    tried[lane].code = entry.code;
+                    tried[lane].shifted = table != 0;
+                    raised[lane] = table == 0 ? 0.0f : levels_.raised;
                 }
             }
-        } else {
-            for (auto& t : tried) t.scale = 1.0f;
         }
         for (std::size_t l = 0; l < lane_count; ++l) scale[l] = usable_scale(tried[l].scale * d);
         const auto found = measure(levels_, x, w, rule_.group,
@@ -79,24 +79,89 @@ class level_groups {
         return c;
     }
 
-    /// Calls f(i, level) for the weights of a group.
-    template <class F>
-    void for_levels(const float* x, const choice& c, float d, F f) const {
-        const auto raised = floats::all(c.shifted ? levels_.raised : 0.0f);
+    /// The codes of a group.
+    void codes(const float* x, const choice& c, float d, std::uint8_t* out) const {
+        const candidate_scales one(usable_scale(c.scale * d), c.shifted ? levels_.raised : 0.0f);
+        const auto lowest = floats::all(levels_.in_order ? levels_.lo : 0.0f);
         with_kind(levels_, [&]<level_kind Kind>() {
-            const nearest_level<Kind> nearest(levels_,
-                                              {floats::all(usable_scale(c.scale * d)), raised});
+            const nearest_level<Kind> nearest(levels_, one);
             for (std::size_t i = 0; i < rule_.group; i += lane_count) {
-                const auto found =
-                    lanes::to_array(lanes::subtract(nearest(floats::load(x + i)), raised));
-                for (std::size_t l = 0; l < lane_count; ++l) {
-                    f(i + l, static_cast<int>(found[l]));
+                const auto level = lanes::subtract(nearest(floats::load(x + i)), one.raised);
+                std::array<std::int8_t, lane_count> number;
+                lanes::to_bytes(lanes::subtract(level, lowest), number.data());
+                if (levels_.in_order) {
+                    std::memcpy(out + i, number.data(), lane_count);
+                } else {
+                    for (std::size_t l = 0; l < lane_count; ++l) {
+                        out[i + l] = levels_.code_of(number[l]);
+                    }
                 }
             }
         });
     }
 
   private:
+    // Of scales that are powers of two: the one that reaches the largest weight, the one above and
+    // two below.
+    [[nodiscard]] choice octave(const float* x, const float* w, float reach, float d) const {
+        const auto first = static_cast<std::size_t>(rule_.inner->window(reach, 4));
+        const auto end = std::min(first + 4, static_cast<std::size_t>(rule_.inner->count));
+        choice best;
+        best.error = std::numeric_limits<float>::infinity();
+        with_kind(levels_, [&]<level_kind Kind>() {
+            nearest_level<Kind> nearest(levels_, candidate_scales(1.0f));
+            for (auto k = first; k < end; ++k) {
+                const auto& entry = rule_.inner->entries[k];
+                const float scale = usable_scale(entry.value * d);
+                nearest.take(candidate_scales(scale));
+                const auto minus = floats::all(-scale);
+                auto error = floats::zero();
+                for (std::size_t i = 0; i < rule_.group; i += lane_count) {
+                    const auto xs = floats::load(x + i);
+                    const auto off = lanes::fma(minus, nearest(xs), xs);
+                    error = lanes::fma(floats::load(w + i) * off, off, error);
+                }
+                if (const float sum = error.sum(); sum < best.error) {
+                    best.scale = entry.value;
+                    best.code = entry.code;
+                    best.error = sum;
+                }
+            }
+        });
+        return best;
+    }
+
+    // One scale, with the weights in the lanes.
+    [[nodiscard]] choice with_scale(const float* x, const float* w, const scale_set::entry& entry,
+                                    float d) const {
+        const float scale = usable_scale(entry.value * d);
+        const candidate_scales one(scale);
+        const auto minus = floats::all(-scale);
+        choice c;
+        with_kind(levels_, [&]<level_kind Kind>() {
+            const nearest_level<Kind> nearest(levels_, one);
+            auto error = floats::zero();
+            auto along = floats::zero();
+            auto norm = floats::zero();
+            for (std::size_t i = 0; i < rule_.group; i += lane_count) {
+                const auto xs = floats::load(x + i);
+                const auto ws = floats::load(w + i);
+                const auto v = nearest(xs);
+                const auto wv = ws * v;
+                const auto off = lanes::fma(minus, v, xs);
+                error = lanes::fma(ws * off, off, error);
+                along = lanes::fma(wv, xs, along);
+                norm = lanes::fma(wv, v, norm);
+            }
+            c.error = error.sum();
+            c.along = along.sum();
+            c.norm = norm.sum();
+        });
+        c.scale = entry.value;
+        c.code = entry.code;
+        return c;
+    }
+
     const stage_rule& rule_;
     level_set levels_;
     scale_search search_;
@@ -122,7 +187,8 @@ struct row_encoder<T> {
           row_(cols, rule_of_errors<T>, options),
           search_(stage_rule_of<T>(cols), levels_of<T>()) {}
 
-    void operator()(const float* x, const float* importance, const row_sink<T>& out) {
+    template <class Target>
+    void operator()(const float* x, const float* importance, const row_sink<Target>& out) {
         row_.assign(x, importance);
         constexpr auto block = std::size_t{traits<T>::block_size};
         constexpr bool shared_by_row = traits<T>::header_bytes != 0;
@@ -135,37 +201,32 @@ struct row_encoder<T> {
     }
 
   private:
-    void write(const weighted_run& run, std::size_t first, const row_sink<T>& out) {
+    template <class Target>
+    void write(const weighted_run& run, std::size_t first, const row_sink<Target>& out) {
         constexpr auto block = std::size_t{traits<T>::block_size};
         const auto& stored = search_.stored();
         const auto& chosen = search_.chosen();
         if constexpr (requires { T::d; })
-            out.set(first, T::d, 0, stored.bits);
+            out.set(first, Target::d, 0, stored.bits);
         else if constexpr (traits<T>::header_bytes != 0)
             write_bits(out.header(), 0, traits<T>::header_bytes >= 4 ? 32 : 16, stored.bits);
         if constexpr (has_scale_field<T>) {
             constexpr auto per_block = std::size_t{traits<T>::groups};
             for (std::size_t g = 0; g < chosen.size(); ++g) {
                 const auto n = static_cast<int>(g % per_block);
-                out.set(first + g / per_block, scale_field<T>(), n, chosen[g].code);
+                out.set(first + g / per_block, scale_field<Target>(), n, chosen[g].code);
                 if constexpr (requires { T::shift; })
-                    out.set(first + g / per_block, T::shift, n, chosen[g].shifted ? 1 : 0);
+                    out.set(first + g / per_block, Target::shift, n, chosen[g].shifted ? 1 : 0);
             }
         }
-        // First all codes, then all bits: the latter is a loop without anything else in it.
         codes_.resize(run.n);
-        const auto& groups = search_.groups();
         const auto group = search_.group_size();
         for (std::size_t g = 0; g < chosen.size(); ++g) {
-            groups.for_levels(run.x + g * group, chosen[g], stored.value,
-                              [&](std::size_t i, int level) {
-                                  codes_[g * group + i] = groups.levels().code_of(level);
-                              });
+            search_.groups().codes(run.x + g * group, chosen[g], stored.value,
+                                   codes_.data() + g * group);
         }
         for (std::size_t b = 0; b < run.n / block; ++b) {
-            for (std::size_t i = 0; i < block; ++i) {
-                out.set(first + b, T::q, static_cast<int>(i), codes_[b * block + i]);
-            }
+            pack_codes<Target>(out.block(first + b), out.row, codes_.data() + b * block);
         }
     }
 

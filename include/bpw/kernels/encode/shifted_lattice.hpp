@@ -23,7 +23,7 @@ concept shifted_lattice_type = requires {
 template <class T>
 class shifted_lattice_groups {
   public:
-    static constexpr int passes = 2;
+    static constexpr int passes = 1;
     using codebook = lattice::iq1;
     using choice = vector_choice;
     static constexpr auto group = std::size_t{traits<T>::group_size};
@@ -37,7 +37,7 @@ class shifted_lattice_groups {
 
     [[nodiscard]] scale_fits fit(const float* x, const float* w) const {
         const float first = search_(x, w, group).best.scale;
-        constexpr std::array ratios{0.93f, 1.06f};
+        constexpr std::array ratios{1.0f};
         return {fit_scale(first, ratios, [&](float scale) { return with_scale(x, w, scale); }), {}};
     }
 

@@ -29,18 +29,16 @@ class trellis_groups {
     static constexpr auto length = std::size_t{traits<T>::block_size} / std::size_t{T::index.count};
     using search = trellis_search<length, has_signs, T::index.width == 16 ? 6 : 2>;
 
-    // A search takes long, so that a scale is fitted with few of them; but where runs are dense,
-    // every scale is another codebook to choose from.
     static constexpr int passes = 1;
+    // The root mean square of the values that runs are best fitted with, and the scales that are
+    // tried beside that. Few of them, because a search takes long.
+    static constexpr float spread = has_signs || has_halves ? 42.0f : 38.0f;
     static constexpr auto ratios = [] {
-        if constexpr (has_halves)
-            return std::array{0.86f, 0.93f, 1.0f, 1.07f, 1.14f, 1.22f, 1.31f};
-        else if constexpr (has_signs)
-            return std::array{0.9f, 1.0f, 1.1f};
+        if constexpr (has_signs || has_halves)
+            return std::array{0.7f, 0.8f, 0.9f, 1.0f, 1.12f, 1.25f, 1.4f};
         else
-            return std::array{0.95f};
+            return std::array{0.92f, 1.03f};
     }();
-
     explicit trellis_groups(const stage_rule& rule) : rule_(rule) {
         constexpr auto starts = std::size_t{1} << T::index.width;
         for (std::uint32_t half = 0; half < (has_halves ? 2 : 1); ++half) {
@@ -48,38 +46,44 @@ class trellis_groups {
         }
     }
 
-    // Values of the generator have a known root mean square. Where they can have either sign, so
-    // can the scale: twice as many runs to choose from.
+    // Values of the generator have a known root mean square, and a largest value, which is rare.
     [[nodiscard]] scale_fits fit(const float* x, const float* w) const {
-        double squares = 0;
-        double weights = 0;
-        for (std::size_t i = 0; i < group; ++i) {
-            const double xi = x[i];
-            squares = std::fma(static_cast<double>(w[i]), xi * xi, squares);
-            weights += static_cast<double>(w[i]);
+        auto squares = floats::zero();
+        auto weights = floats::zero();
+        for (std::size_t i = 0; i < group; i += lane_count) {
+            const auto xs = floats::load(x + i);
+            const auto ws = floats::load(w + i);
+            squares = lanes::fma(ws * xs, xs, squares);
+            weights = lanes::add(weights, ws);
         }
-        const auto first = static_cast<float>(std::sqrt(squares / weights) / 36.9);
-        const auto fit_sign = [&](float scale) {
-            vector_choice last;
-            return fit_scale(scale, ratios,
-                             [&](float s) { return last = with_scale(x, w, s, last); });
-        };
-        scale_fits fits{fit_sign(first), {}};
-        if constexpr (!has_signs) {
-            fits.other = fit_sign(-first);
-            if (fits.other.gain > fits.best.gain) std::swap(fits.best, fits.other);
-        }
+        const float weight = weights.sum();
+        const float rms = std::sqrt(squares.sum() / weight);
+        const float scale = std::max(rms / spread, largest_magnitude(x, group) / 100.0f);
+        scale_fits fits;
+        fits.best = {scale, weight, weight, 0.0f};
         return fits;
     }
 
+    // Every scale is another codebook to choose from; and so is its opposite, where the values can
+    // have either sign.
     [[nodiscard]] choice choose(const float* x, const float* w, const scale_fits& fits,
                                 float d) const {
         choice best;
         best.error = std::numeric_limits<float>::infinity();
         choice last;
         const auto with = [&](float scale) { return last = with_scale(x, w, scale, last); };
-        constexpr int tried = has_halves ? 4 : 2;
-        try_window(rule_, fits.best.scale, d, tried, with, best);
+        for (const float sign : {1.0f, -1.0f}) {
+            if (has_signs && sign < 0.0f) break;
+            int before = -1;
+            for (const float ratio : ratios) {
+                const auto& entry = rule_.inner->nearest(sign * ratio * fits.best.scale / d);
+                const auto at = static_cast<int>(&entry - rule_.inner->entries.data());
+                if (at == before) continue;
+                before = at;
+                try_entry(rule_, at, d, with, best);
+            }
+            last = {};
+        }
         return best;
     }
 
@@ -104,10 +108,10 @@ class trellis_groups {
         }
         std::array<std::array<std::uint16_t, runs>, 2> index{};
         std::array<float, 2> cost{};
-        for (std::size_t half = 0; half < search_.size(); ++half) {
-            for (std::size_t r = 0; r < runs; ++r) {
-                const auto found = search_[half].nearest(target.data() + r * length, w + r * length,
-                                                         guess.index[r]);
+        for (std::size_t r = 0; r < runs; ++r) {
+            const typename search::query q(target.data() + r * length, w + r * length);
+            for (std::size_t half = 0; half < search_.size(); ++half) {
+                const auto found = search_[half].nearest(q, guess.index[r]);
                 index[half][r] = found.index;
                 cost[half] += found.cost;
             }

@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 BPW_NAMESPACE_BEGIN
@@ -23,6 +22,8 @@ namespace detail {
 /// places have three intervals and the others two.
 template <std::size_t Length, bool Magnitudes, std::size_t Threes>
 class trellis_search {
+    static constexpr std::size_t most_intervals = Length == 4 ? 8 : 3;
+
   public:
     struct found {
         float cost;
@@ -69,81 +70,135 @@ class trellis_search {
         return Magnitudes && v < 0 ? -v : v;
     }
 
-    /// The run of least cost sum w (t - v)^2; its number counts from the first start. `guess` is
-    /// one that may be good.
-    [[nodiscard]] found nearest(const float* t, const float* w,
-                                std::uint16_t guess) const noexcept {
-        query q;
-        q.best = {cost_of(guess, t, w), guess};
-        for (std::size_t k = 0; k < Length; ++k) {
-            q.t[k] = floats::all(t[k]);
-            q.w[k] = floats::all(w[k]);
-            // The intervals of a place, nearest first.
-            const auto& bounds = limits(k);
-            const auto count = intervals(k);
-            std::size_t home = 0;
-            while (home + 1 < count && t[k] >= bounds[home]) ++home;
-            std::size_t below = home;
-            std::size_t above = home + 1;
-            for (std::size_t n = 0; n < count; ++n) {
-                const float off_below = below < count
-                                            ? (below == home ? 0.0f : t[k] - bounds[below])
-                                            : std::numeric_limits<float>::infinity();
-                const float off_above = above < count ? bounds[above - 1] - t[k]
-                                                      : std::numeric_limits<float>::infinity();
-                const bool down = off_below <= off_above;
-                const float off = down ? off_below : off_above;
-                q.interval[k][n] = static_cast<std::uint8_t>(down ? below : above);
-                q.least[k][n] = w[k] * off * off;
-                // Unsigned: below wraps past zero, and so ends.
-                if (down)
-                    --below;
-                else
-                    ++above;
+    /// What is asked of a search: sum w (t - v)^2 for a run's v. Serves every search of this kind.
+    class query {
+      public:
+        query(const float* t, const float* w) noexcept {
+            for (std::size_t k = 0; k < Length; ++k) {
+                const float wt = w[k] * t[k];
+                weight_[k] = w[k];
+                slope_[k] = -2.0f * wt;
+                base_ = fused(wt, t[k], base_);
+                const auto& from = lower(k);
+                const auto& to = upper(k);
+                std::size_t home = 0;
+                for (std::size_t i = 1; i < intervals(k); ++i) home += t[k] >= from[i] ? 1 : 0;
+                home_[k] = static_cast<std::uint8_t>(home);
+                for (std::size_t i = 0; i < most_intervals; ++i) {
+                    const float off = std::max(std::max(from[i] - t[k], t[k] - to[i]), 0.0f);
+                    // Never negative, but the comparison keeps the product from being fused.
+                    least_[k][i] = std::max(w[k] * off * off, 0.0f);
+                }
             }
         }
-        visit<Length>(q, 0, 0.0f);
-        return q.best;
+
+      private:
+        friend class trellis_search;
+        float base_ = 0;
+        std::array<float, Length> weight_;
+        std::array<float, Length> slope_;
+        std::array<std::uint8_t, Length> home_;
+        std::array<std::array<float, most_intervals>, Length> least_;
+    };
+
+    /// A run whose cost is the least, or nearly so; its number counts from the first start. `guess`
+    /// is one that may be good.
+    [[nodiscard]] found nearest(const query& q, std::uint16_t guess) const noexcept {
+        state now{q, {}, 0, {}, {}};
+        now.take({cost_of(guess, q), guess});
+        for (std::size_t k = 0; k < Length; ++k) {
+            now.weight[k] = floats::all(q.weight_[k]);
+            now.slope[k] = floats::all(q.slope_[k]);
+        }
+        visit<Length>(now, 0, 0.0f);
+        return now.best;
     }
 
   private:
-    // Limits between the intervals of a place, about quantiles of the values.
-    static constexpr std::size_t most_intervals = 8;
+    // Where the intervals of a place begin, about quantiles of the values.
+    static constexpr float far = 1e9f;
+    using bounds = std::array<float, most_intervals + 1>;
     [[nodiscard]] static constexpr std::size_t intervals(std::size_t k) noexcept {
         if (Length == 4) return k == 3 ? 4 : 8;
         return k < Threes ? 3 : 2;
     }
-    [[nodiscard]] static constexpr const std::array<float, most_intervals - 1>& limits(
-        std::size_t k) noexcept {
-        constexpr std::size_t signed_or_not = Magnitudes ? 1 : 0;
-        switch (intervals(k)) {
-            case 2:
-                return limits_of_2[signed_or_not];
-            case 3:
-                return limits_of_3[signed_or_not];
-            case 4:
-                return limits_of_4;
-            default:
-                return limits_of_8;
+    [[nodiscard]] static constexpr bounds bounds_of(std::size_t k) noexcept {
+        bounds out{};
+        out.fill(far);
+        out[0] = -far;
+        const auto set = [&](auto... inner) {
+            std::size_t i = 1;
+            ((out[i++] = inner), ...);
+        };
+        if constexpr (Length == 4) {
+            if (intervals(k) == 4)
+                set(-25.5f, 0.0f, 25.5f);
+            else
+                set(-42.5f, -25.5f, -12.5f, 0.0f, 12.5f, 25.5f, 42.5f);
+        } else if (intervals(k) == 2) {
+            set(Magnitudes ? 25.5f : 0.0f);
+        } else {
+            set(Magnitudes ? 16.5f : -15.5f, Magnitudes ? 35.5f : 15.5f);
         }
+        return out;
     }
-    using interval_limits = std::array<float, most_intervals - 1>;
-    static constexpr std::array<interval_limits, 2> limits_of_2{{{0.0f}, {25.5f}}};
-    static constexpr std::array<interval_limits, 2> limits_of_3{{{-15.5f, 15.5f}, {16.5f, 35.5f}}};
-    static constexpr interval_limits limits_of_4{-25.5f, 0.0f, 25.5f};
-    static constexpr interval_limits limits_of_8{-42.5f, -25.5f, -12.5f, 0.0f, 12.5f, 25.5f, 42.5f};
+    static constexpr auto table = [] {
+        std::array<std::array<std::array<float, most_intervals>, Length>, 2> out{};
+        for (std::size_t k = 0; k < Length; ++k) {
+            for (std::size_t i = 0; i < most_intervals; ++i) {
+                out[0][k][i] = bounds_of(k)[i];
+                out[1][k][i] = bounds_of(k)[i + 1];
+            }
+        }
+        return out;
+    }();
+    [[nodiscard]] static constexpr const std::array<float, most_intervals>& lower(
+        std::size_t k) noexcept {
+        return table[0][k];
+    }
+    [[nodiscard]] static constexpr const std::array<float, most_intervals>& upper(
+        std::size_t k) noexcept {
+        return table[1][k];
+    }
+    // [how many][home]: the intervals by their distance from the one that the target lies in,
+    // about.
+    static constexpr auto order = [] {
+        std::array<std::array<std::array<std::uint8_t, most_intervals>, most_intervals>,
+                   most_intervals + 1>
+            out{};
+        for (std::size_t count = 1; count <= most_intervals; ++count) {
+            for (std::size_t home = 0; home < count; ++home) {
+                auto* to = out[count][home].data();
+                *to++ = static_cast<std::uint8_t>(home);
+                for (std::size_t by = 1; by < count; ++by) {
+                    if (home + by < count) *to++ = static_cast<std::uint8_t>(home + by);
+                    if (home >= by) *to++ = static_cast<std::uint8_t>(home - by);
+                }
+            }
+        }
+        return out;
+    }();
     static constexpr std::size_t cells = [] {
         std::size_t n = 1;
         for (std::size_t k = 0; k < Length; ++k) n *= intervals(k);
         return n;
     }();
 
-    struct query {
+    // Cells whose bound is not far below what was found hardly ever hold anything better: in eight
+    // dimensions the best run of a cell is far from its nearest corner.
+    static constexpr float prospect = Length == 4 ? 0.4f : 0.25f;
+
+    struct state {
+        const query& q;
         found best;
-        floats t[Length];
-        floats w[Length];
-        float least[Length][most_intervals];
-        std::uint8_t interval[Length][most_intervals];
+        float limit;
+        std::array<floats, Length> weight;
+        std::array<floats, Length> slope;
+
+        void take(const found& f) noexcept {
+            best = f;
+            limit = prospect * f.cost;
+        }
     };
 
     [[nodiscard]] static std::uint16_t cell_of(std::uint32_t start) noexcept {
@@ -151,55 +206,55 @@ class trellis_search {
         for (std::size_t k = Length; k-- > 0;) {
             const auto v = static_cast<float>(value(start, k));
             std::size_t i = 0;
-            while (i + 1 < intervals(k) && v >= limits(k)[i]) ++i;
+            while (i + 1 < intervals(k) && v >= lower(k)[i + 1]) ++i;
             cell = cell * intervals(k) + i;
         }
         return static_cast<std::uint16_t>(cell);
     }
 
-    [[nodiscard]] float cost_of(std::uint16_t n, const float* t, const float* w) const noexcept {
-        float cost = 0;
+    [[nodiscard]] float cost_of(std::uint16_t n, const query& q) const noexcept {
+        float cost = q.base_;
         for (std::size_t k = 0; k < Length; ++k) {
-            const float off = t[k] - static_cast<float>(value(first_ + n, k));
-            cost = fused(w[k] * off, off, cost);
+            const auto v = static_cast<float>(value(first_ + n, k));
+            cost = fused(fused(q.weight_[k], v, q.slope_[k]), v, cost);
         }
         return cost;
     }
 
     // The cells that agree with the intervals chosen for places `Place` and up.
     template <std::size_t Place>
-    void visit(query& q, std::size_t cell, float least) const noexcept {
+    void visit(state& now, std::size_t cell, float least) const noexcept {
         if constexpr (Place == 0) {
-            open(q, cell);
+            open(now, cell);
         } else {
             constexpr auto k = Place - 1;
             for (std::size_t n = 0; n < intervals(k); ++n) {
-                const float sum = least + q.least[k][n];
-                if (!(sum < q.best.cost)) return;
-                visit<k>(q, cell * intervals(k) + q.interval[k][n], sum);
+                const std::size_t i = order[intervals(k)][now.q.home_[k]][n];
+                const float sum = least + now.q.least_[k][i];
+                if (sum < now.limit) visit<k>(now, cell * intervals(k) + i, sum);
             }
         }
     }
 
-    void open(query& q, std::size_t cell) const noexcept {
-        auto least = floats::all(q.best.cost);
+    void open(state& now, std::size_t cell) const noexcept {
+        auto least = floats::all(now.best.cost);
         auto at = floats::all(-1.0f);
         for (std::size_t v = begin_[cell]; v < begin_[cell + 1]; ++v) {
-            auto cost = floats::zero();
+            auto cost = floats::all(now.q.base_);
             for (std::size_t k = 0; k < Length; ++k) {
-                const auto off = lanes::subtract(
-                    q.t[k], lanes::from_bytes(values_.data() + (v * Length + k) * lane_count));
-                cost = lanes::fma(q.w[k] * off, off, cost);
+                const auto value =
+                    lanes::from_bytes(values_.data() + (v * Length + k) * lane_count);
+                cost = lanes::fma(lanes::fma(now.weight[k], value, now.slope[k]), value, cost);
             }
             at = lanes::where_less(cost, least, floats::all(static_cast<float>(v - begin_[cell])),
                                    at);
             least = lanes::min(cost, least);
         }
-        if (!lanes::any_less(least, floats::all(q.best.cost))) return;
+        if (!lanes::any_less(least, floats::all(now.best.cost))) return;
         const auto costs = lanes::to_array(least);
         const auto lane = smallest_lane(costs);
         const auto vector = begin_[cell] + static_cast<std::size_t>(lanes::to_array(at)[lane]);
-        q.best = {costs[lane], index_[vector * lane_count + lane]};
+        now.take({costs[lane], index_[vector * lane_count + lane]});
     }
 
     std::uint32_t first_;

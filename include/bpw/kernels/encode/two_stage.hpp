@@ -27,9 +27,9 @@ struct stored_scale {
 /// The nearest scale that can be stored; `unit` is what a stored 1 means.
 [[nodiscard]] inline stored_scale store_scale(float_storage storage, float scale, int exponent,
                                               float unit) noexcept {
-    const double up = power_of_two(exponent);
-    const auto wanted =
-        static_cast<float>(static_cast<double>(scale) / static_cast<double>(unit) * up);
+    const double in_units = unit == 1.0f ? static_cast<double>(scale)
+                                         : static_cast<double>(scale) / static_cast<double>(unit);
+    const auto wanted = static_cast<float>(in_units * power_of_two(exponent));
     std::uint32_t bits = 0;
     float kept = 0;
     switch (storage) {
@@ -45,7 +45,8 @@ struct stored_scale {
             kept = wanted;
             break;
     }
-    const double value = static_cast<double>(kept) * static_cast<double>(unit) / up;
+    const double value =
+        static_cast<double>(kept) * static_cast<double>(unit) * power_of_two(-exponent);
     return {bits, static_cast<float>(std::clamp(value, -0x1p120, 0x1p120))};
 }
 
@@ -148,7 +149,9 @@ class two_stage {
         }
         float wanted = rule_.inner ? outer_scale() : fits_[0].best.scale;
         float least = std::numeric_limits<float>::infinity();
-        for (int pass = 0; pass < Groups::passes; ++pass) {
+        // Where D is the only scale, the search has found it already.
+        const int passes = rule_.inner ? Groups::passes : 2;
+        for (int pass = 0; pass < passes; ++pass) {
             const auto stored = store_scale(rule_.storage, wanted, run.exponent, rule_.unit);
             if (pass != 0 && stored.bits == stored_.bits) break;
             std::swap(chosen_, before_);

@@ -26,7 +26,8 @@ class vector_row_encoder {
     vector_row_encoder(std::size_t cols, const encode_options& options)
         : cols_(cols), row_(cols, rule_of_errors<T>, options), search_(stage_rule_of<T>(cols)) {}
 
-    void operator()(const float* x, const float* importance, const row_sink<T>& out) {
+    template <class Target>
+    void operator()(const float* x, const float* importance, const row_sink<Target>& out) {
         constexpr bool shared_by_row = t::header_bytes != 0;
         row_.assign(x, importance);
         const auto length = shared_by_row ? cols_ : block;
@@ -36,7 +37,7 @@ class vector_row_encoder {
             if constexpr (shared_by_row)
                 write_bits(out.header(), 0, t::header_bytes >= 4 ? 32 : 16, bits);
             else
-                out.set(at / block, T::d, 0, bits);
+                out.set(at / block, Target::d, 0, bits);
             const auto& chosen = search_.chosen();
             for (std::size_t g = 0; g < chosen.size(); ++g) {
                 write(chosen[g], at / block + g / groups, g % groups, out);
@@ -57,26 +58,29 @@ class vector_row_encoder {
         for (std::size_t k = 0; k < per_group; ++k) set(static_cast<int>(g * per_group + k), k);
     }
 
+    template <class Target>
     static void write(const vector_choice& c, std::size_t b, std::size_t g,
-                      const row_sink<T>& out) {
-        out.set(b, T::s, static_cast<int>(g), c.code);
-        for_values(T::index, g, [&](int n, std::size_t k) { out.set(b, T::index, n, c.index[k]); });
-        if constexpr (requires { T::signs7; }) {
-            for_values(T::signs7, g, [&](int n, std::size_t k) {
-                out.set(b, T::signs7, n, c.negative >> 8 * k & 127u);
+                      const row_sink<Target>& out) {
+        out.set(b, Target::s, static_cast<int>(g), c.code);
+        for_values(Target::index, g,
+                   [&](int n, std::size_t k) { out.set(b, Target::index, n, c.index[k]); });
+        if constexpr (requires { Target::signs7; }) {
+            for_values(Target::signs7, g, [&](int n, std::size_t k) {
+                out.set(b, Target::signs7, n, c.negative >> 8 * k & 127u);
             });
         }
-        if constexpr (requires { T::signs; }) {
-            for_values(T::signs, g, [&](int n, std::size_t k) {
-                out.set(b, T::signs, n, c.negative >> k & 1u);
+        if constexpr (requires { Target::signs; }) {
+            for_values(Target::signs, g, [&](int n, std::size_t k) {
+                out.set(b, Target::signs, n, c.negative >> k & 1u);
             });
         }
-        if constexpr (requires { T::shift; }) {
-            for_values(T::shift, g, [&](int n, std::size_t k) {
-                out.set(b, T::shift, n, static_cast<std::uint32_t>(c.shift >> k) & 1u);
+        if constexpr (requires { Target::shift; }) {
+            for_values(Target::shift, g, [&](int n, std::size_t k) {
+                out.set(b, Target::shift, n, static_cast<std::uint32_t>(c.shift >> k) & 1u);
             });
         }
-        if constexpr (requires { T::half; }) out.set(b, T::half, static_cast<int>(g), c.half);
+        if constexpr (requires { Target::half; })
+            out.set(b, Target::half, static_cast<int>(g), c.half);
     }
 
     std::size_t cols_;
@@ -137,19 +141,37 @@ template <class Ratios, class F>
     return best;
 }
 
-/// Takes the best of `count` scales of a rule around one that fits. `with_scale(scale)` returns the
-/// codes for scale times D.
+/// Takes scale number `at` of a rule if it is better, or the scale that suits the codes found with
+/// it best. `with_scale(scale)` returns the codes for scale times D.
+template <class F>
+void try_entry(const stage_rule& rule, int at, float d, F with_scale, vector_choice& best) {
+    const auto* entry = &rule.inner->entries[static_cast<std::size_t>(at)];
+    const float tried = usable_scale(entry->value * d);
+    vector_choice c = with_scale(tried);
+    if (c.norm > 0.0f) {
+        const auto& fitted = rule.inner->nearest(c.along / c.norm / d);
+        const float scale = usable_scale(fitted.value * d);
+        // The error is a parabola of the scale.
+        const float slope = fused(tried + scale, c.norm, -2.0f * c.along);
+        const float error = fused(scale - tried, slope, c.error);
+        if (error < c.error) {
+            entry = &fitted;
+            c.error = std::max(error, 0.0f);
+        }
+    }
+    if (!(c.error < best.error)) return;
+    best = c;
+    best.scale = entry->value;
+    best.code = entry->code;
+}
+
+/// Takes the best of `count` scales of a rule around one that fits.
 template <class F>
 void try_window(const stage_rule& rule, float fitted, float d, int count, F with_scale,
                 vector_choice& best) {
     const int first = rule.inner->window(fitted / d, count);
     for (int k = first; k < std::min(first + count, rule.inner->count); ++k) {
-        const auto& entry = rule.inner->entries[static_cast<std::size_t>(k)];
-        vector_choice c = with_scale(usable_scale(entry.value * d));
-        if (!(c.error < best.error)) continue;
-        best = c;
-        best.scale = entry.value;
-        best.code = entry.code;
+        try_entry(rule, k, d, with_scale, best);
     }
 }
 

@@ -34,14 +34,27 @@ struct error_rule {
     return magnitude == 0 ? -149 : 31 - std::countl_zero(magnitude) - 149;
 }
 
-/// The largest magnitude.
+/// The largest magnitude of finite numbers.
 [[nodiscard]] inline float largest_magnitude(const float* x, std::size_t n) noexcept {
-    // As integers, which order as magnitudes do.
-    std::uint32_t most = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-        most = std::max(most, std::bit_cast<std::uint32_t>(x[i]) & 0x7fffffffu);
+    const auto whole = n / lane_count * lane_count;
+    float most = std::bit_cast<float>(lanes::greatest_magnitude(x, whole));
+    for (std::size_t i = whole; i < n; ++i) most = std::max(most, std::fabs(x[i]));
+    return most;
+}
+
+/// Numbers times a power of two, rounded once.
+inline void scale_by_power_of_two(const float* x, std::size_t n, int e, float* out) noexcept {
+    if (e >= -126 && e <= 127) {
+        const auto scale = floats::all(static_cast<float>(power_of_two(e)));
+        for (std::size_t i = 0; i < n; i += lane_count) {
+            (floats::load(x + i) * scale).store(out + i);
+        }
+    } else {
+        const double scale = power_of_two(e);
+        for (std::size_t i = 0; i < n; ++i) {
+            out[i] = static_cast<float>(static_cast<double>(x[i]) * scale);
+        }
     }
-    return std::bit_cast<float>(most);
 }
 
 /// A run of weights that share a float scale.
@@ -57,31 +70,45 @@ struct weighted_run {
 class weighted_row {
   public:
     weighted_row(std::size_t cols, const error_rule& usual, const encode_options& options)
-        : rule_(usual), options_(options), x_(cols), w_(cols) {
+        : rule_(usual), options_(options), cols_(cols) {
         if (options.weight == error_weight::importance) rule_.c = -1.0f;
     }
 
     /// `importance` may be null.
     void assign(const float* x, const float* importance) {
+        // Without x in them the weights of errors are those of the row before.
+        if (importance != importance_) std::fill(weighed_.begin(), weighed_.end(), false);
         source_ = x;
         importance_ = importance;
         squares_ =
             rule_.c >= 0.0f && importance == nullptr && options_.weight == error_weight::squares;
-        if (rule_.c >= 0.0f && rule_.window == 0) mean_ = mean_square(x, x_.size());
+        if (rule_.c >= 0.0f && rule_.window == 0) mean_ = mean_square(x, cols_);
     }
 
     /// Weights first ... first + n - 1, n a multiple of 16.
     [[nodiscard]] weighted_run run(std::size_t first, std::size_t n) {
+        // Not before, because 8-bit types hardly need it.
+        if (x_.empty()) {
+            x_.resize(cols_);
+            w_.resize(cols_);
+            weighed_.resize(cols_ / lane_count + 1);
+        }
         const float* const x = source_ + first;
         float* const out = x_.data() + first;
         // Close to the largest float a scale that is rounded up would decode to infinity.
         constexpr float most = 0x1p126f;
-        const int e = exponent_of(std::min(largest_magnitude(x, n), most));
-        const double scale = power_of_two(-e);
-        for (std::size_t i = 0; i < n; ++i) {
-            out[i] = static_cast<float>(static_cast<double>(std::clamp(x[i], -most, most)) * scale);
+        const float largest = largest_magnitude(x, n);
+        const int e = exponent_of(std::min(largest, most));
+        const float* from = x;
+        if (largest > most) {
+            for (std::size_t i = 0; i < n; ++i) out[i] = std::clamp(x[i], -most, most);
+            from = out;
         }
-        weigh(first, n, e);
+        scale_by_power_of_two(from, n, -e, out);
+        if (rule_.c >= 0.0f || !weighed_[first / lane_count]) {
+            weigh(first, n, e);
+            weighed_[first / lane_count] = true;
+        }
         return {out, w_.data() + first, n, e};
     }
 
@@ -108,10 +135,7 @@ class weighted_row {
             std::fill_n(w, n, 1.0f);
         } else {
             const int unit = exponent_of(largest_magnitude(u, n));
-            const double scale = power_of_two(-unit);
-            for (std::size_t i = 0; i < n; ++i) {
-                w[i] = static_cast<float>(static_cast<double>(u[i]) * scale);
-            }
+            scale_by_power_of_two(u, n, -unit, w);
         }
         if (rule_.c >= 0.0f) {
             const auto window = rule_.window == 0 ? n : std::min(rule_.window, n);
@@ -146,8 +170,10 @@ class weighted_row {
     double mean_ = 0;
     const float* source_ = nullptr;
     const float* importance_ = nullptr;
+    std::size_t cols_;
     std::vector<float> x_;
     std::vector<float> w_;
+    std::vector<bool> weighed_;
 };
 
 }  // namespace detail
