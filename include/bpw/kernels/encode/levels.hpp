@@ -90,8 +90,8 @@ struct level_set {
         for (std::size_t u = N; u-- > 0;) {
             code[static_cast<std::size_t>(level_of_code[u] + 128)] = static_cast<std::uint8_t>(u);
         }
-        for (int level = sorted[0]; level <= end[-1]; ++level) {
-            in_order = in_order && uniform && code_of(level) == level - sorted[0];
+        for (int l = sorted[0]; l <= end[-1]; ++l) {
+            in_order = in_order && uniform && code_of(l) == l - sorted[0];
         }
     }
 };

@@ -76,19 +76,19 @@ template <class T>
 template <>
 [[nodiscard]] inline bool store_near<f16>(const float* x, std::size_t n,
                                           std::uint8_t* to) noexcept {
-    lanes::half_writer<native_arch> halves;
+    lanes::half_writer<native_arch> writer;
     std::size_t i = 0;
     for (; i + lane_count <= n; i += lane_count) {
-        halves.store(floats::load(x + i), to + 2 * i, float_to_half);
+        writer.store(floats::load(x + i), to + 2 * i, float_to_half);
     }
     if (i < n) {
         lane_array last{};
         std::copy_n(x + i, n - i, last.data());
         std::array<std::uint8_t, 2 * lane_count> bytes;
-        halves.store(floats::load(last.data()), bytes.data(), float_to_half);
+        writer.store(floats::load(last.data()), bytes.data(), float_to_half);
         std::copy_n(bytes.data(), 2 * (n - i), to + 2 * i);
     }
-    return halves.finite();
+    return writer.finite();
 }
 
 // n numbers one after the other. Returns whether all are finite; says no now and then where they

@@ -32,12 +32,12 @@ class trellis_groups {
     static constexpr int passes = 1;
     // The root mean square of the values that runs are best fitted with, and the scales that are
     // tried beside that. Few of them, because a search takes long.
-    static constexpr float spread = has_signs || has_halves ? 42.0f : 38.0f;
+    static constexpr float spread = has_signs ? 39.0f : has_halves ? 42.0f : 38.0f;
     static constexpr auto ratios = [] {
         if constexpr (has_signs || has_halves)
             return std::array{0.7f, 0.8f, 0.9f, 1.0f, 1.12f, 1.25f, 1.4f};
         else
-            return std::array{0.92f, 1.03f};
+            return std::array{0.9f, 1.0f, 1.12f};
     }();
     explicit trellis_groups(const stage_rule& rule) : rule_(rule) {
         constexpr auto starts = std::size_t{1} << T::index.width;

@@ -186,7 +186,7 @@ class trellis_search {
 
     // Cells whose bound is not far below what was found hardly ever hold anything better: in eight
     // dimensions the best run of a cell is far from its nearest corner.
-    static constexpr float prospect = Length == 4 ? 0.4f : 0.25f;
+    static constexpr float prospect = Length == 4 ? 0.5f : Magnitudes ? 0.4f : 0.25f;
 
     struct state {
         const query& q;
