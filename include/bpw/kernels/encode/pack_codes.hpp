@@ -39,10 +39,10 @@ struct code_places {
         return part_of<P>(T::q).rule.bit(static_cast<int>(row), static_cast<int>(n));
     }
     // Whether code n + 1 lies `step` bits behind code n, in every run of so many.
-    [[nodiscard]] static constexpr bool follows(std::size_t run, std::size_t step) noexcept {
-        if (count % run != 0) return false;
+    [[nodiscard]] static constexpr bool follows(std::size_t length, std::size_t step) noexcept {
+        if (count % length != 0) return false;
         for (std::size_t n = 0; n < count; ++n) {
-            if (n % run != 0 && bit(0, n) != bit(0, n - 1) + step) return false;
+            if (n % length != 0 && bit(0, n) != bit(0, n - 1) + step) return false;
         }
         return true;
     }
