@@ -1,7 +1,8 @@
-// Bytes of a file as they appear in messages: quoted, escaped, shortened.
+// Strings of a file: whether they are text, and how they appear in messages.
 #pragma once
 
 #include <bpw/core/config.hpp>
+#include <bpw/core/quoted.hpp>
 
 #include <cstddef>
 #include <string>
@@ -44,24 +45,7 @@ namespace gguf {
 
 namespace detail {
 
-/// The text in quotes, control characters and bytes outside ASCII as \xNN, cut after 80 bytes.
-[[nodiscard]] inline std::string quoted(std::string_view text) {
-    constexpr std::size_t most = 80;
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string out = "'";
-    for (const char c : text.substr(0, most)) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte >= 0x20 && byte < 0x7F) {
-            out += c;
-        } else {
-            out += "\\x";
-            out += digits[byte >> 4];
-            out += digits[byte & 15];
-        }
-    }
-    out += text.size() > most ? "...'" : "'";
-    return out;
-}
+using bpw::detail::quoted;
 
 }  // namespace detail
 }  // namespace gguf

@@ -3,6 +3,7 @@
 
 #include <bpw/core/config.hpp>
 #include <bpw/core/error.hpp>
+#include <bpw/core/quoted.hpp>
 
 #include <charconv>
 #include <cmath>
@@ -17,33 +18,7 @@
 BPW_NAMESPACE_BEGIN
 namespace plan {
 
-namespace detail {
-
-struct quote {
-    [[nodiscard]] std::string operator()(std::string_view text, std::size_t most = 80) const {
-        constexpr std::string_view digits = "0123456789abcdef";
-        std::string out = "'";
-        for (const char c : text.substr(0, most)) {
-            const auto byte = static_cast<unsigned char>(c);
-            if (byte >= 0x20 && byte < 0x7F) {
-                out += c;
-            } else {
-                out += "\\x";
-                out += digits[byte >> 4];
-                out += digits[byte & 15];
-            }
-        }
-        out += text.size() > most ? "...'" : "'";
-        return out;
-    }
-};
-
-}  // namespace detail
-
-/// quoted(text, most = 80): bytes of a file as they appear in messages: in quotes, control
-/// characters and bytes outside ASCII as \xNN, cut after `most` bytes. An object and no function,
-/// so that its argument does not bring in std::quoted of <iomanip>.
-inline constexpr detail::quote quoted{};
+using bpw::detail::quoted;
 
 /// A place in a text file. Lines count from 1; line 0 means the file as a whole. An empty field
 /// means the line as a whole.
