@@ -39,7 +39,7 @@ struct random_case {
         for (std::size_t i = 0; i < tensors; ++i) {
             const auto name = std::string("blk.").append(std::to_string(i)) +
                               (below(2) == 0 ? ".ffn_down.weight" : ".ffn_up_exps.weight");
-            lines += bf16_line(name, 256 << below(2), 2 + below(3));
+            lines += bf16_line(name, std::uint64_t{256} << below(2), 2 + below(3));
             names += std::string(",") + name;
             cells += std::string(",").append(std::to_string(0.125 * static_cast<double>(below(5))));
         }
