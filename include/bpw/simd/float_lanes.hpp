@@ -512,7 +512,7 @@ class half_writer {
     BPW_INLINE void store(const simd::float16<A>& x, std::uint8_t* to, F half_of) noexcept {
         const auto all = to_array(x);
         for (std::size_t l = 0; l < lane_count; ++l) {
-            const std::uint16_t bits = half_of(all[l]);
+            const auto bits = static_cast<std::uint16_t>(half_of(all[l]));
             std::memcpy(to + 2 * l, &bits, 2);
             bits_ |= bits;
         }
