@@ -348,8 +348,10 @@ TEST_P(every_encoder, heeds_the_wanted_weights) {
     const objective plain{-1, 0};
     const auto usual = through(GetParam(), x, rows, cols);
     const auto alone = through(GetParam(), x, rows, cols, {}, {bpw::error_weight::importance});
+    // Trellis searches are not exhaustive, and miss more.
+    const bool trellis = bpw::name(GetParam()).ends_with("_kt");
     EXPECT_LE(weighted_error(plain, x, alone, cols, {}),
-              1.03 * weighted_error(plain, x, usual, cols, {}));
+              (trellis ? 1.03 : 1.005) * weighted_error(plain, x, usual, cols, {}));
     EXPECT_TRUE(all_finite(through(GetParam(), x, rows, cols, {}, {bpw::error_weight::squares})));
 }
 
