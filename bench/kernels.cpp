@@ -4,6 +4,9 @@
 // gemm/q4_K/512x4096x512 (rows x columns x vectors), dequantize/q4_K/32x4096; gemv_2, gemv_4 and
 // gemv_8 multiply that many vectors. BPW_THREADS sets the number of threads (1).
 //
+// Every case is repeated, and the table shows its fastest repetition: what else a machine does
+// makes a case slower, never faster.
+//
 // Counters: weights/s of the matrix, whatever the number of vectors; GB/s of its bytes; Gop/s, two
 // for a weight and a vector; share, the part of the speed that the machine's limits allow (memory
 // and arithmetic for products, writing to the cache for dequantize). A share a little above 1 is
@@ -68,7 +71,9 @@ int main(int argc, char** argv) {
             const auto name = op + "/" + std::string(t.name) + "/" + dims;
             benchmark::RegisterBenchmark(name.c_str(), run, t.id, s, &shared)
                 ->Unit(benchmark::kMicrosecond)
-                ->UseRealTime();
+                ->UseRealTime()
+                ->MinTime(0.03)
+                ->Repetitions(10);
         }
     };
     add("dequantize", "32x4096", {32, 4096}, bench::dequantize);
