@@ -5,6 +5,7 @@
 #include <bpw/core/vectors.hpp>
 #include <bpw/kernels/lane_order.hpp>
 #include <bpw/simd/floats.hpp>
+#include <bpw/simd/rows.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -26,7 +27,23 @@ struct alignas(64) activation_tile {
     float minus_odd[16];  ///< minus scale times the sum of q of every run of 32, in the odd places
 };
 
+/// The same with every quad as often as rows stand together, for archs that keep it so.
+template <std::size_t Rows>
+struct repeated_activation_tile : activation_tile {
+    std::int8_t repeated[Rows * tile_weights];
+};
+
 namespace detail {
+
+template <class Order>
+struct tile_of_order {
+    using type = activation_tile;
+};
+template <class Order>
+    requires simd::keeps_repeated_quads<std::size_t{Order::rows}>
+struct tile_of_order<Order> {
+    using type = repeated_activation_tile<std::size_t{Order::rows}>;
+};
 
 // 256 values in the order of the weights.
 struct alignas(64) quantized_tile {
@@ -103,8 +120,8 @@ void arrange(const std::int8_t (&from)[tile_weights], std::int8_t (&to)[tile_wei
     }
 }
 
-template <class Order, int Bias, int Group>
-void arrange(const quantized_tile& from, activation_tile& tile) noexcept {
+template <class Order, int Bias, int Group, class Tile>
+void arrange(const quantized_tile& from, Tile& tile) noexcept {
     for (std::size_t run = 0; run < 16; ++run) {
         tile.scale[run] = from.scale[run / 2];
         tile.sum[run] = from.scale[run / 2] * static_cast<float>(from.sum[run]);
@@ -113,6 +130,12 @@ void arrange(const quantized_tile& from, activation_tile& tile) noexcept {
             run % 2 == 0 ? 0.0f : -from.scale[run / 2] * static_cast<float>(sum32);
     }
     arrange<Order>(from.q, tile.q);
+    if constexpr (requires { tile.repeated; }) {
+        constexpr auto rows = sizeof tile.repeated / tile_weights;
+        for (std::size_t i = 0; i < rows * tile_weights / 4; ++i) {
+            std::memcpy(tile.repeated + 4 * i, tile.q + 4 * (i / rows), 4);
+        }
+    }
     for (std::size_t quad = 0; quad < tile_weights / 4; ++quad) {
         const auto* const four = tile.q + 4 * quad;
         tile.start[quad] = -Bias * (four[0] + four[1] + four[2] + four[3]);
@@ -148,6 +171,7 @@ template <class Order, int Bias = 0, int Group = 32>
 class activations {
   public:
     using order = Order;
+    using tile = typename detail::tile_of_order<Order>::type;
 
     activations() = default;
     /// float, half or bfloat16.
@@ -182,10 +206,10 @@ class activations {
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    [[nodiscard]] const activation_tile* tiles() const noexcept { return tiles_.data(); }
+    [[nodiscard]] const tile* tiles() const noexcept { return tiles_.data(); }
 
   private:
-    std::vector<activation_tile> tiles_;
+    std::vector<tile> tiles_;
     std::size_t size_ = 0;
 };
 

@@ -20,6 +20,7 @@
 #include <bpw/kernels/product.hpp>
 #include <bpw/kernels/row_group.hpp>
 #include <bpw/kernels/unpack/lanes.hpp>
+#include <bpw/simd/dot_run.hpp>
 #include <bpw/simd/prefetch.hpp>
 
 #include <utility>
@@ -71,6 +72,20 @@ template <class Order, int Step, bool Even, class A>
         return simd::spread(scale, from);
 }
 
+// The number of a step among those whose products are added up before a scale is applied.
+struct step_place {
+    std::size_t number = 0;
+    std::size_t count = 1;
+};
+template <class Order, int Group>
+[[nodiscard]] constexpr step_place place_in_sum(int step) noexcept {
+    step_place out;
+    for (int s = step; s > 0 && same_groups<Order, Group>(s - 1, s); --s) ++out.number;
+    out.count += out.number;
+    for (int s = step; s < 3 && same_groups<Order, Group>(s, s + 1); ++s) ++out.count;
+    return out;
+}
+
 // One tile times the same tile of a vector.
 template <class Unpack, class A, class T>
 BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
@@ -95,16 +110,19 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
     constexpr int bias = Unpack::bias - bias_in_sums<T>;
     static_assert(with_offsets || (bias == 0 && fine == 0));
     constexpr int lowered = simd::lowered_by<unpack<T>::max, A>;
-    const auto lanes = lanes_of<Unpack, A>(tile);
+    const auto lanes = lanes_of<Unpack, A, lowered>(tile);
     [[maybe_unused]] const auto fine_lanes = fine_lanes_of<Unpack, A>(tile);
     ints sum;
+    simd::pair_sums<A> pairs;
     const auto step = [&]<int Step>(std::integral_constant<int, Step>) {
-        constexpr bool first = Step == 0 || !same_groups<order, group>(Step - 1, Step);
-        constexpr bool last = Step == 3 || !same_groups<order, group>(Step, Step + 1);
+        constexpr auto place = place_in_sum<order, group>(Step);
+        constexpr bool first = place.number == 0;
+        constexpr bool last = place.number + 1 == place.count;
         if constexpr (first) {
             sum = start_bias<T, A> == 0 ? ints::zero() : ints::load(x.start + 16 * Step);
         }
-        simd::add_dot4<Unpack::max, lowered>(sum, lanes[Step], x.q + 64 * Step);
+        simd::add_dot4_of_run<Unpack::max, lowered, place.number, place.count>(
+            sum, pairs, lanes[Step], x.q + 64 * Step);
         if constexpr (fine != 0) {
             static_assert(first && last);
             sum = sum.template shifted_left<fine>();

@@ -5,6 +5,7 @@
 #include <bpw/kernels/integer_tile.hpp>
 #include <bpw/kernels/panel.hpp>
 #include <bpw/kernels/unpack/interleaved_lattice.hpp>
+#include <bpw/simd/dot_run.hpp>
 
 BPW_NAMESPACE_BEGIN
 
@@ -74,8 +75,17 @@ struct scales_of_set {
     }();
 };
 
-template <class A, class T>
-BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const activation_tile& x,
+// Quads of the activations for vector V of a tile, each for all rows.
+template <std::size_t Rows, std::size_t V, class A, class Tile>
+[[nodiscard]] BPW_INLINE simd::bytes64<A> values_of_rows(const Tile& x) noexcept {
+    if constexpr (requires { x.repeated; })
+        return simd::bytes64<A>::load(reinterpret_cast<const std::uint8_t*>(x.repeated) + 64 * V);
+    else
+        return simd::repeat_quads<Rows, A>(x.q + V * 64 / Rows);
+}
+
+template <class A, class T, class Tile>
+BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
                                   row_group_sums<A>& sums) noexcept {
     using lanes = simd::float16<A>;
     using layout = row_layout<T>;
@@ -109,10 +119,15 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const activation_tile
         if constexpr (start_bias<T, A> != 0) {
             sum = simd::repeat_ints<rows, A>(x.start + first * quads);
         }
-        const auto vectors = sets.template get<static_cast<int>(s)>();
-        for_each_index<std::size_t{layout::set}>([&](auto i) {
-            simd::add_dot4<unpacked::max, simd::lowered_by<unpacked::max, A>>(
-                sum, vectors[i], simd::repeat_quads<rows, A>(x.q + (first + i) * quads * 4));
+        constexpr int lowered = simd::lowered_by<unpacked::max, A>;
+        constexpr auto count = std::size_t{layout::set};
+        const auto vectors = sets.template get<static_cast<int>(s), lowered>();
+        simd::pair_sums<A> pairs;
+        for_each_index<count>([&](auto i) {
+            const auto values = values_of_rows<rows, first + i, A>(x);
+            simd::add_dot4_of_run<unpacked::max, lowered, i, count>(
+                sum, pairs, vectors[i],
+                [&](std::size_t n) { return xsimd::bitwise_cast<std::int8_t>(values.v[n]); });
         });
         using scales = scales_of_set<T, static_cast<int>(s)>;
         if constexpr (scales::in_place)

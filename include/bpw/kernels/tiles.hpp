@@ -38,7 +38,7 @@ class row_products {
     /// Adds tile `i` of the rows from `row` on, a multiple of `rows`, times tile `i` of a vector
     /// that is packed for T (activations_for<T>). In the order of the tiles.
     BPW_INLINE void add(const matrix_view<T>& w, std::size_t row, std::size_t i,
-                        const activation_tile& x) noexcept {
+                        const typename activations_for<T, A>::tile& x) noexcept {
         const auto tile = row_tile(w, row, i);
         if (tile.blocks == tile_ref<T>::full) {
             if constexpr (together)

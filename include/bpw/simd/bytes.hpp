@@ -75,10 +75,9 @@ template <int MaxU, class A>
     }
 }
 template <class A>
-[[nodiscard]] BPW_INLINE i32_batch<A> lowered_dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
-                                                      const s8_batch<A>& s, xsimd::ssse3) noexcept {
+[[nodiscard]] BPW_INLINE i32_batch<A> signed_dot4_on(const i32_batch<A>& sum, const s8_batch<A>& v,
+                                                     const s8_batch<A>& s, xsimd::ssse3) noexcept {
     // Twice 128 * 127 fits 15 bits.
-    const __m128i v = _mm_xor_si128(u, _mm_set1_epi8(-128));
     const __m128i pairs = _mm_maddubs_epi16(_mm_abs_epi8(v), _mm_sign_epi8(s, v));
     return _mm_add_epi32(sum, _mm_madd_epi16(pairs, _mm_set1_epi16(1)));
 }
@@ -115,9 +114,8 @@ template <int MaxU, class A>
 #endif
 }
 template <class A>
-[[nodiscard]] BPW_INLINE i32_batch<A> lowered_dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
-                                                      const s8_batch<A>& s, xsimd::avx2) noexcept {
-    const __m256i v = _mm256_xor_si256(u, _mm256_set1_epi8(-128));
+[[nodiscard]] BPW_INLINE i32_batch<A> signed_dot4_on(const i32_batch<A>& sum, const s8_batch<A>& v,
+                                                     const s8_batch<A>& s, xsimd::avx2) noexcept {
     const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(s, v));
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
@@ -179,10 +177,9 @@ template <int By, class A>
 #endif
 }
 template <class A>
-[[nodiscard]] BPW_INLINE i32_batch<A> lowered_dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
-                                                      const s8_batch<A>& s,
-                                                      xsimd::neon64) noexcept {
-    return signed_dot4(sum, vreinterpretq_s8_u8(veorq_u8(u, vdupq_n_u8(128))), s);
+[[nodiscard]] BPW_INLINE i32_batch<A> signed_dot4_on(const i32_batch<A>& sum, const s8_batch<A>& v,
+                                                     const s8_batch<A>& s, xsimd::neon64) noexcept {
+    return signed_dot4(sum, v, s);
 }
 template <int MaxU, class A>
 [[nodiscard]] BPW_INLINE i32_batch<A> dot4_on(const i32_batch<A>& sum, const u8_batch<A>& u,
@@ -195,7 +192,8 @@ template <int MaxU, class A>
     } else {
         // u = (u - 128) + 128
         const int32x4_t sums = signed_dot4(vdupq_n_s32(0), vdupq_n_s8(1), s);
-        return lowered_dot4_on<A>(vaddq_s32(vshlq_n_s32(sums, 7), sum), u, s, xsimd::neon64{});
+        const int8x16_t v = vreinterpretq_s8_u8(veorq_u8(u, vdupq_n_u8(128)));
+        return signed_dot4(vaddq_s32(vshlq_n_s32(sums, 7), sum), v, s);
     }
 #endif
 }
@@ -220,8 +218,8 @@ inline constexpr bool lowers_lanes =
     std::is_base_of_v<xsimd::neon64, A>;
 #endif
 template <class A>
-i32_batch<A> lowered_dot4_on(const i32_batch<A>&, const u8_batch<A>&, const s8_batch<A>&,
-                             xsimd::generic) = delete;
+i32_batch<A> signed_dot4_on(const i32_batch<A>&, const s8_batch<A>&, const s8_batch<A>&,
+                            xsimd::generic) = delete;
 #if XSIMD_WITH_SSSE3
 inline constexpr int most_unsigned = 129;
 static_assert(pairs_fit<most_unsigned> && !pairs_fit<most_unsigned + 1>);
@@ -309,15 +307,22 @@ template <int MaxU, class A>
 template <int MaxU, class A>
 inline constexpr int lowered_by = detail::lowers_lanes<A>&& MaxU > detail::most_unsigned ? 128 : 0;
 
-/// dot4() of u - By, By 0 or 128.
+/// dot4() of lanes that were lowered by By, 0 or 128: for 128 they are signed bytes.
 template <int MaxU, int By, class A>
-[[nodiscard]] BPW_INLINE i32_batch<A> lowered_dot4(const i32_batch<A>& sum, const u8_batch<A>& u,
-                                                   const s8_batch<A>& s) noexcept {
+[[nodiscard]] BPW_INLINE i32_batch<A> dot4_of_lowered(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                                      const s8_batch<A>& s) noexcept {
     static_assert(By == 0 || By == 128);
     if constexpr (By == 0)
         return dot4<MaxU, A>(sum, u, s);
     else
-        return detail::lowered_dot4_on<A>(sum, u, s, A{});
+        return detail::signed_dot4_on<A>(sum, xsimd::bitwise_cast<std::int8_t>(u), s, A{});
+}
+
+/// dot4() of u - By, By 0 or 128.
+template <int MaxU, int By, class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> lowered_dot4(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                                   const s8_batch<A>& s) noexcept {
+    return dot4_of_lowered<MaxU, By, A>(sum, u ^ u8_batch<A>(static_cast<std::uint8_t>(By)), s);
 }
 
 /// table[index[i]] for a table of Size bytes, 16, 32 or 64; every index is below Size.

@@ -4,7 +4,7 @@
 // as many quads as cannot overflow, and multiply lanes above that in words of 16 bits.
 #pragma once
 
-#include <bpw/simd/bytes.hpp>
+#include <bpw/simd/vector64.hpp>
 
 BPW_NAMESPACE_BEGIN
 
@@ -122,6 +122,37 @@ BPW_INLINE void dot_quads(i32_batch<A>& sum, i16_batch<A>& pairs, const u8_batch
                           const s8_batch<A>& s) noexcept {
     static_assert(!multiplied_as_words(MaxU));
     detail::dot_quads<MaxU, K, Count, A>(sum, pairs, u, s, A{});
+}
+
+/// What the products of a run of vectors need from one to the next.
+template <class A>
+struct pair_sums {
+    registers<i16_batch<A>, 64 / u8_batch<A>::size> v;
+};
+
+/// Vector K of Count: sum += lanes . s by fours, exact when all are added, in the order of K. The
+/// lanes, at most MaxU, were lowered by LoweredBy: see lowered_by. `s(i)` is register i of the
+/// other factor.
+template <int MaxU, int LoweredBy, std::size_t K, std::size_t Count, class A, class S>
+BPW_INLINE void add_dot4_of_run(int16x<A>& sum, pair_sums<A>& pairs, const bytes64<A>& lanes,
+                                const S& s) noexcept {
+    sum = int16x<A>::make([&](std::size_t i) {
+        auto of_register = sum.v[i];
+        if constexpr (LoweredBy != 0 || multiplied_as_words(MaxU))
+            of_register = dot4_of_lowered<MaxU, LoweredBy, A>(of_register, lanes.v[i], s(i));
+        else
+            dot_quads<MaxU, K, Count, A>(of_register, pairs.v[i], lanes.v[i], s(i));
+        return of_register;
+    });
+}
+/// The same with the 64 bytes at `s`.
+template <int MaxU, int LoweredBy, std::size_t K, std::size_t Count, class A>
+BPW_INLINE void add_dot4_of_run(int16x<A>& sum, pair_sums<A>& pairs, const bytes64<A>& lanes,
+                                const std::int8_t* s) noexcept {
+    using vector = s8_batch<A>;
+    add_dot4_of_run<MaxU, LoweredBy, K, Count>(sum, pairs, lanes, [&](std::size_t i) {
+        return vector::load_unaligned(s + i * vector::size);
+    });
 }
 
 /// sum[i] + a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1].

@@ -154,6 +154,12 @@ template <const std::array<std::uint8_t, 64>& From, class A>
 }
 #endif
 
+#if XSIMD_WITH_AVX2
+inline constexpr bool shuffles_quads = !XSIMD_WITH_AVX512F;
+#else
+inline constexpr bool shuffles_quads = false;
+#endif
+
 template <std::size_t Rows, class A>
 [[nodiscard]] BPW_INLINE int16x<A> repeat_ints(const std::int32_t* p, xsimd::generic) noexcept {
     if constexpr (i32_batch<A>::size <= Rows) {
@@ -165,6 +171,18 @@ template <std::size_t Rows, class A>
         return int16x<A>::load(out);
     }
 }
+#if XSIMD_WITH_AVX2
+template <std::size_t Rows, class A>
+    requires(Rows == 4)
+[[nodiscard]] BPW_INLINE int16x<A> repeat_ints(const std::int32_t* p, xsimd::avx2) noexcept {
+    const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const auto from = [&](__m256i index) {
+        return _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(four), index);
+    };
+    return {{from(_mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1)),
+             from(_mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3))}};
+}
+#endif
 #if XSIMD_WITH_AVX512F
 template <std::size_t Rows, class A>
 [[nodiscard]] BPW_INLINE int16x<A> repeat_ints(const std::int32_t* p, xsimd::avx512f) noexcept {
@@ -186,6 +204,11 @@ template <std::size_t Rows, class A>
 #endif
 
 }  // namespace detail
+
+/// Whether repeat_quads() takes an operation for every register, so that quads that are used often
+/// are better kept repeated.
+template <std::size_t Rows>
+inline constexpr bool keeps_repeated_quads = detail::shuffles_quads&& Rows == 4;
 
 /// 16 / Rows quads of bytes, each `Rows` times: 4, 8 or 16 rows.
 template <std::size_t Rows, class A>

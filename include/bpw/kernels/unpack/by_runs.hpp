@@ -69,9 +69,9 @@ struct row_unpack<T> : unpack<T> {
     using planes = detail::run_planes<std::remove_cv_t<decltype(T::q)>>;
     using order = typename planes::order;
 
-    template <int Step, class A>
+    template <int Step, class A, int By = 0>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return unpack<T>::from_codes(planes::template codes<Step, A>(tile));
+        return unpack<T>::template from_codes<By>(planes::template codes<Step, A>(tile));
     }
 };
 

@@ -98,6 +98,14 @@ struct shifted_lanes<T> {
     }();
 };
 
+// A table whose entries are lowered by By, modulo 256.
+template <const auto& Table, int By>
+inline constexpr auto lowered_table = [] {
+    auto out = Table;
+    for (auto& x : out) x = static_cast<std::uint8_t>(x ^ By);
+    return out;
+}();
+
 template <class T>
 struct codes_of {
     using type = code_planes<std::remove_cv_t<decltype(T::q)>>;
@@ -138,10 +146,10 @@ struct unpack<T> {
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
         return from_codes(planes::template codes<Step, A>(tile));
     }
-    template <class A>
+    template <int By = 0, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
         const simd::bytes64<A>& codes) noexcept {
-        return codes;
+        return By == 0 ? codes : codes ^ std::uint8_t{By};
     }
 };
 
@@ -153,14 +161,14 @@ struct unpack<T> {
     static constexpr int bias = 128;
     static constexpr int max = 255;
 
-    template <int Step, class A>
+    template <int Step, class A, int By = 0>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return from_codes(planes::template codes<Step, A>(tile));
+        return from_codes<By>(planes::template codes<Step, A>(tile));
     }
-    template <class A>
+    template <int By = 0, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
         const simd::bytes64<A>& codes) noexcept {
-        return codes ^ std::uint8_t{128};
+        return codes ^ std::uint8_t{128 ^ By};
     }
 };
 
@@ -196,14 +204,14 @@ struct unpack<T> {
         return biased;
     }();
 
-    template <int Step, class A>
+    template <int Step, class A, int By = 0>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return from_codes(planes::template codes<Step, A>(tile));
+        return from_codes<By>(planes::template codes<Step, A>(tile));
     }
-    template <class A>
+    template <int By = 0, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
         const simd::bytes64<A>& codes) noexcept {
-        return codes.template lookup<16>(table.data());
+        return codes.template lookup<16>(detail::lowered_table<table, By>.data());
     }
 };
 
@@ -216,14 +224,14 @@ struct unpack<T> : detail::shifted_lanes<T> {
     using detail::shifted_lanes<T>::table;
     static constexpr int step = detail::shifted_table_t<T>::step;
 
-    template <int Step, class A>
+    template <int Step, class A, int By = 0>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return from_codes(planes::template codes<Step, A>(tile));
+        return from_codes<By>(planes::template codes<Step, A>(tile));
     }
-    template <class A>
+    template <int By = 0, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
         const simd::bytes64<A>& codes) noexcept {
-        return codes.template lookup<table.size()>(table.data());
+        return codes.template lookup<table.size()>(detail::lowered_table<table, By>.data());
     }
     template <int Step, class A>
         requires requires { detail::shifted_lanes<T>::fine_table; }

@@ -25,10 +25,10 @@ struct same_codes<q8_k_r8> {
 struct biased_bytes {
     static constexpr int bias = 128;
     static constexpr int max = 255;
-    template <class A>
+    template <int By = 0, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
         const simd::bytes64<A>& codes) noexcept {
-        return codes;
+        return By == 0 ? codes : codes ^ std::uint8_t{By};
     }
 };
 template <class T>
@@ -143,6 +143,7 @@ struct row_layout {
 template <class T>
 struct row_order {
     using layout = row_layout<T>;
+    static constexpr int rows = layout::rows;
     [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
         const int quad = (64 * step + lane) / 4;
         return layout::column(quad / layout::quads, quad % layout::quads) + lane % 4;
@@ -305,14 +306,15 @@ template <int J, class A, class T>
 
 }  // namespace detail
 
-/// The lanes of vector V of a tile of interleaved rows, 4 R of them; see detail::row_layout.
+/// The lanes of vector V of a tile of interleaved rows, 4 R of them, lowered by By; see
+/// detail::row_layout.
 template <class T>
     requires detail::interleaved_planes<T>
 struct unpack<T> : detail::code_rule<T> {
     using layout = detail::row_layout<T>;
     using order = detail::row_order<T>;
 
-    template <int V, class A>
+    template <int V, class A, int By = 0>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> row_lanes(const tile_ref<T>& tile) noexcept {
         constexpr int in_block = V % layout::block_vectors;
         const auto* const block = tile.block(V / layout::block_vectors).bytes;
@@ -326,24 +328,24 @@ struct unpack<T> : detail::code_rule<T> {
                                                  plan::shift(1), plan::shift(2), plan::shift(3)>(
                             simd::load_quarters<A>(block, plan::at));
         }
-        return detail::code_rule<T>::from_codes(codes);
+        return detail::code_rule<T>::template from_codes<By>(codes);
     }
 };
 
 namespace detail {
 
-// The vectors of a tile set by set; see row_layout::set.
+// The vectors of a tile set by set, lanes lowered by By; see row_layout::set.
 template <class A, class T>
 class row_sets {
   public:
     BPW_INLINE explicit row_sets(const tile_ref<T>& tile) noexcept : tile_(tile) {}
 
-    template <int Set>
+    template <int Set, int By = 0>
     [[nodiscard]] BPW_INLINE auto get() const noexcept {
         constexpr int size = row_layout<T>::set;
         return [&]<int... I>(std::integer_sequence<int, I...>) {
             return std::array<simd::bytes64<A>, std::size_t{size}>{
-                unpack<T>::template row_lanes<Set * size + I, A>(tile_)...};
+                unpack<T>::template row_lanes<Set * size + I, A, By>(tile_)...};
         }
         (std::make_integer_sequence<int, size>{});
     }

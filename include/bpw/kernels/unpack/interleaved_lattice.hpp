@@ -37,6 +37,7 @@ struct row_layout<T> {
 
 // The same for all types, so that they share activations.
 struct lattice_row_order {
+    static constexpr int rows = 4;
     [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
         const int run = 4 * step + lane % 16 / 4;
         return 16 * run + 4 * (lane % 4) + lane / 16;
@@ -321,8 +322,9 @@ class row_sets<A, T> {
   public:
     BPW_INLINE explicit row_sets(const tile_ref<T>& tile) noexcept : tile_(tile), signs_(tile) {}
 
-    template <int Set>
+    template <int Set, int By = 0>
     [[nodiscard]] BPW_INLINE std::array<simd::bytes64<A>, 4> get() const noexcept {
+        static_assert(By == 0, "the lanes are small");
         const auto* const block = tile_.block(lattice_set<T, Set>::first_block).bytes;
         return unpack<T>::template of_quads<A>(row_codes<T, Set, A>(block),
                                                row_signs<T, Set, A>(signs_.at(block)));
