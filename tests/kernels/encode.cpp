@@ -5,6 +5,7 @@
 #include <reference/random.hpp>
 
 #include <bpw/formats/repack.hpp>
+#include <bpw/kernels/encode/small_floats.hpp>
 
 #include <gtest/gtest.h>
 
@@ -12,6 +13,7 @@
 #include <atomic>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <string>
@@ -253,6 +255,63 @@ TEST(encode, is_better_than_the_reference_on_the_whole) {
     EXPECT_LT(std::exp(sum / count), 0.95);
 }
 
+// Rows of ordinary numbers, of some beyond the type's range, and of those next to its end.
+TEST(encode, rounds_plain_numbers_to_the_nearest) {
+    constexpr std::size_t rows = 4;
+    // Not a multiple of any vector's length.
+    constexpr std::size_t odd = 333;
+    reference::random random(14);
+    std::vector<float> x(rows * odd);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        do {
+            x[i] = std::bit_cast<float>(static_cast<std::uint32_t>(random.bits()));
+        } while (!all_finite({&x[i], 1}) || (i < odd && std::fabs(x[i]) > 1e4f));
+    }
+    std::size_t at = 2 * odd;
+    for (const float end : {65519.996f, 65520.0f, 65504.0f, 0x1.fep127f, 0x1.feffp127f, 0x1.ffp127f,
+                            std::numeric_limits<float>::max()}) {
+        x[at++] = end;
+        x[at++] = -end;
+    }
+    const auto expect = [&](type_id id, auto nearest, std::uint32_t infinity) {
+        std::vector<std::byte> bytes(encode_any::bytes_of(id, rows, odd));
+        ASSERT_TRUE(encode_any::encode(id, x, rows, odd, bytes));
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            std::uint16_t bits;
+            std::memcpy(&bits, bytes.data() + 2 * i, 2);
+            std::uint32_t wanted = nearest(x[i]);
+            if ((wanted & 0x7fffu) == infinity) --wanted;
+            ASSERT_EQ(bits, wanted) << bpw::name(id) << ' ' << x[i];
+        }
+    };
+    expect(type_id::f16, bpw::float_to_half, 0x7c00u);
+    expect(type_id::bf16, bpw::float_to_bf16, 0x7f80u);
+}
+
+// Some kernels negate codes in 8 bits. Here the best scale does not reach the largest weight.
+TEST(encode, writes_no_code_without_an_opposite) {
+    auto x = gaussian(8 * cols, 15);
+    std::vector<float> importance(cols, 1.0f);
+    for (std::size_t i = 0; i < x.size(); i += 16) {
+        x[i] = i % 32 == 0 ? 0.125f : -0.125f;
+        importance[i % cols] = 0.0f;
+    }
+    const auto has_code = [&](type_id id, std::size_t header, std::size_t block, char code) {
+        std::vector<std::byte> bytes(encode_any::bytes_of(id, 8, cols));
+        EXPECT_TRUE(encode_any::encode(id, x, 8, cols, bytes, importance));
+        bool found = false;
+        for (std::size_t i = 0; i < bytes.size(); ++i) {
+            found = found || (i % block >= header && bytes[i] == static_cast<std::byte>(code));
+        }
+        return found;
+    };
+    for (const char code : {char{127}, char{-127}, char{-128}}) {
+        EXPECT_EQ(has_code(type_id::q8_0, 2, 34, code), code != -128);
+        EXPECT_EQ(has_code(type_id::q8_KV, 8, 8 + cols, code), code != -128);
+        EXPECT_EQ(has_code(type_id::q8_k_r8, 16, 16 + 8 * 256, code), code != -128);
+    }
+}
+
 TEST_P(every_encoder, keeps_rows_of_zeros) {
     const std::vector<float> zeros(rows * cols, 0.0f);
     for (const float w : through(GetParam(), zeros, rows, cols)) ASSERT_EQ(w, 0.0f);
@@ -311,6 +370,9 @@ TEST_P(every_encoder, takes_importance_of_zero) {
     const auto nothing = through(GetParam(), x, rows, cols, importance);
     EXPECT_TRUE(all_finite(nothing));
     EXPECT_LT(distance(x, nothing), 1.2 * flat + 1e-30);
+    // With its sign too.
+    importance.assign(cols, -0.0f);
+    EXPECT_EQ(nothing, through(GetParam(), x, rows, cols, importance));
     // Only some columns matter: the others are still encoded, not dropped.
     for (std::size_t c = 0; c < cols; ++c) importance[c] = c / 32 % 3 == 0 ? 0.0f : 1.0f;
     const auto some = through(GetParam(), x, rows, cols, importance);

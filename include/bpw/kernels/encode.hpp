@@ -52,9 +52,7 @@ template <class T>
 [[nodiscard]] inline std::size_t first_not_finite(std::span<const float> x) noexcept {
     constexpr std::uint32_t infinity = 0x7f800000u;
     const auto whole = x.size() / lane_count * lane_count;
-    lanes::bit_union bits;
-    for (std::size_t k = 0; k < whole; k += lane_count) bits.add(floats::load(x.data() + k));
-    std::size_t i = bits.finite() ? whole : 0;
+    std::size_t i = lanes::greatest_magnitude(x.data(), whole) < infinity ? whole : 0;
     while (i < x.size() && (std::bit_cast<std::uint32_t>(x[i]) & infinity) != infinity) ++i;
     return i;
 }
@@ -62,12 +60,7 @@ template <class T>
 // The first of `u` that is negative, infinite or NaN; their number if there is none.
 [[nodiscard]] inline std::size_t first_no_importance(std::span<const float> u) noexcept {
     const auto whole = u.size() / lane_count * lane_count;
-    auto least = floats::zero();
-    for (std::size_t i = 0; i < whole; i += lane_count) {
-        least = lanes::min(least, floats::load(u.data() + i));
-    }
-    std::size_t i = 0;
-    if (first_not_finite(u) == u.size() && !(lanes::smallest(least) < 0.0f)) i = whole;
+    std::size_t i = lanes::finite_without_sign(u.data(), whole) ? whole : 0;
     while (i < u.size() && u[i] >= 0.0f && u[i] <= std::numeric_limits<float>::max()) ++i;
     return i;
 }
@@ -161,31 +154,38 @@ template <class T, executor Executor = const serial>
     run((groups + groups_per_task - 1) / groups_per_task, [&](std::size_t task) {
         const auto first = task * groups_per_task;
         const auto last = std::min(groups, first + groups_per_task);
-        detail::row_encoder<encoder_of> encoder(static_cast<std::size_t>(cols), options);
-        for (std::size_t group = first; group < last; ++group) {
-            auto* const to = out.data() + group * group_bytes;
-            if constexpr (!detail::writes_every_byte<encoder_of>) {
-                std::fill_n(to, group_bytes, std::byte{0});
+        const auto row = [&](std::size_t k) { return x.subspan(k * cols, cols); };
+        const auto refuse = [&](std::size_t from, std::size_t count) {
+            for (std::size_t k = from; k < from + count; ++k) {
+                if (detail::first_not_finite(row(k)) == cols) continue;
+                bad.add(k);
+                return true;
             }
-            const auto row = [&](std::size_t k) {
-                return x.subspan(group * per_group + k * cols, cols);
-            };
-            const auto refuse = [&](std::size_t k) {
-                const bool refused = detail::first_not_finite(row(k)) != cols;
-                if (refused) bad.add(group * together + k);
-                return refused;
-            };
-            if constexpr (detail::takes_any_weights<encoder_of>) {
-                if (encoder(row(0).data(), reinterpret_cast<std::uint8_t*>(to))) continue;
-                for (std::size_t k = 0; k < together; ++k) {
-                    if (refuse(k)) return;
+            return false;
+        };
+        const auto sink = [&](std::size_t group) {
+            return detail::row_sink<T>{
+                reinterpret_cast<std::uint8_t*>(out.data() + group * group_bytes)};
+        };
+        if constexpr (detail::joins_rows<encoder_of>) {
+            const auto count = last - first;
+            const detail::row_encoder<encoder_of> encoder(count * per_group, options);
+            if (!encoder(row(first).data(), u, sink(first))) (void)refuse(first, count);
+        } else {
+            detail::row_encoder<encoder_of> encoder(static_cast<std::size_t>(cols), options);
+            for (std::size_t group = first; group < last; ++group) {
+                const auto to = sink(group);
+                const auto at = group * together;
+                if constexpr (!detail::writes_every_byte<encoder_of>) {
+                    std::fill_n(to.group, group_bytes, std::uint8_t{0});
                 }
-            } else {
-                for (std::size_t k = 0; k < together; ++k) {
-                    if (refuse(k)) return;
-                    encoder(row(k).data(), u,
-                            detail::row_sink<T>{reinterpret_cast<std::uint8_t*>(to),
-                                                static_cast<int>(k)});
+                if constexpr (detail::takes_groups_of_rows<encoder_of>) {
+                    if (!encoder(row(at).data(), u, to) && refuse(at, together)) return;
+                } else {
+                    if (refuse(at, together)) return;
+                    for (std::size_t k = 0; k < together; ++k) {
+                        encoder(row(at + k).data(), u, to.of_row(k));
+                    }
                 }
             }
         }

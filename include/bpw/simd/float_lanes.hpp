@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 BPW_NAMESPACE_BEGIN
 
@@ -269,7 +270,81 @@ BPW_INLINE void to_bytes(const simd::float16<A>& x, std::int8_t* p, xsimd::avx51
 }
 #endif
 
+template <class A>
+BPW_INLINE void shifted_to_bytes(const simd::float16<A>& a, const simd::float16<A>& b,
+                                 std::int8_t* p, xsimd::generic) noexcept {
+    float in[2 * lane_count];
+    a.store(in);
+    b.store(in + lane_count);
+    for (std::size_t l = 0; l < 2 * lane_count; ++l) {
+        p[l] = static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(in[l]) & 255u);
+    }
+}
+#if XSIMD_WITH_SSE2
+template <class A>
+BPW_INLINE void shifted_to_bytes(const simd::float16<A>& a, const simd::float16<A>& b,
+                                 std::int8_t* p, xsimd::sse2) noexcept {
+    const __m128i zero = _mm_set1_epi32(std::bit_cast<std::int32_t>(integer_shift));
+    const auto four = [&](__m128 x) { return _mm_sub_epi32(_mm_castps_si128(x), zero); };
+    const auto sixteen = [&](const simd::float16<A>& x) {
+        return _mm_packs_epi16(_mm_packs_epi32(four(x.v[0]), four(x.v[1])),
+                               _mm_packs_epi32(four(x.v[2]), four(x.v[3])));
+    };
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), sixteen(a));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + lane_count), sixteen(b));
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <class A>
+BPW_INLINE void shifted_to_bytes(const simd::float16<A>& a, const simd::float16<A>& b,
+                                 std::int8_t* p, xsimd::avx2) noexcept {
+    const __m256i zero = _mm256_set1_epi32(std::bit_cast<std::int32_t>(integer_shift));
+    const auto eight = [&](__m256 x) { return _mm256_sub_epi32(_mm256_castps_si256(x), zero); };
+    const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(eight(a.v[0]), eight(a.v[1])),
+                                              _mm256_packs_epi32(eight(b.v[0]), eight(b.v[1])));
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(packed, order));
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+BPW_INLINE void shifted_to_bytes(const simd::float16<A>& a, const simd::float16<A>& b,
+                                 std::int8_t* p, xsimd::avx512bw) noexcept {
+    constexpr auto every = simd::detail::every_lane;
+    const __m512i zero = _mm512_set1_epi32(std::bit_cast<std::int32_t>(integer_shift));
+    const auto sixteen = [&](__m512 x) {
+        return _mm512_maskz_sub_epi32(every, _mm512_castps_si512(x), zero);
+    };
+    const __m512i words = _mm512_packs_epi32(sixteen(a.v[0]), sixteen(b.v[0]));
+    const __m512i bytes = _mm512_packs_epi16(words, words);
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 4, 8, 12, 1, 5, 9, 13);
+    const __m512i in_order = _mm512_maskz_permutexvar_epi32(every, order, bytes);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_maskz_extracti64x4_epi64(simd::detail::every_pair, in_order, 0));
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <class A>
+BPW_INLINE void shifted_to_bytes(const simd::float16<A>& a, const simd::float16<A>& b,
+                                 std::int8_t* p, xsimd::neon64) noexcept {
+    const auto sixteen = [](const simd::float16<A>& x) {
+        const auto words = [&](std::size_t i) {
+            return vmovn_high_u32(vmovn_u32(vreinterpretq_u32_f32(x.v[i])),
+                                  vreinterpretq_u32_f32(x.v[i + 1]));
+        };
+        return vreinterpretq_s8_u8(vmovn_high_u16(vmovn_u16(words(0)), words(2)));
+    };
+    vst1q_s8(p, sixteen(a));
+    vst1q_s8(p + lane_count, sixteen(b));
+}
+#endif
+
 }  // namespace on
+
+/// Stores thirty-two integers in -127..127, to which `integer_shift` was added, as bytes.
+BPW_INLINE void shifted_to_bytes(const floats& a, const floats& b, std::int8_t* p) noexcept {
+    on::shifted_to_bytes<native_arch>(a, b, p, native_arch{});
+}
 
 /// Stores sixteen integers in -128..127 as bytes.
 BPW_INLINE void to_bytes(const floats& x, std::int8_t* p) noexcept {
@@ -392,33 +467,31 @@ class two_levels_per_bin<A> {
         larger(larger(most[0], most[1]), larger(most[2], most[3])), native_arch{}));
 }
 
-/// All bits of floats or-ed together. Where the exponent is not all ones, none
-/// of them is infinite or NaN; elsewhere one may be.
-class bit_union {
-  public:
-    BPW_INLINE void add(const floats& x) noexcept {
-        for (std::size_t k = 0; k < bits_.size(); ++k) {
-            bits_[k] = bits_[k] | xsimd::bitwise_cast<std::int32_t>(x.v[k]);
-        }
-    }
-    [[nodiscard]] bool finite() const noexcept {
-        std::int32_t all[lane_count];
-        for (std::size_t k = 0; k < bits_.size(); ++k) {
-            bits_[k].store_unaligned(all + k * floats::per_vector);
-        }
-        std::int32_t any = 0;
-        for (const auto b : all) any |= b;
-        return (any & 0x7f800000) != 0x7f800000;
-    }
-
-  private:
+/// Whether n numbers, n a multiple of 16, are finite and have no sign. -0 has one.
+[[nodiscard]] inline bool finite_without_sign(const float* x, std::size_t n) noexcept {
     using ints = xsimd::batch<std::int32_t, native_arch>;
-    std::array<ints, floats::size / floats::per_vector> bits_ = [] {
-        std::array<ints, floats::size / floats::per_vector> zeros;
-        zeros.fill(ints(0));
-        return zeros;
-    }();
-};
+    constexpr std::size_t at_once = 2;
+    constexpr auto per_vector = floats::per_vector;
+    std::array<ints, at_once> most;
+    std::array<ints, at_once> any;
+    most.fill(ints(0));
+    any.fill(ints(0));
+    for (std::size_t i = 0; i < n; i += at_once * per_vector) {
+        for (std::size_t k = 0; k < at_once && i + k * per_vector < n; ++k) {
+            const auto bits = xsimd::bitwise_cast<std::int32_t>(
+                floats::vector::load_unaligned(x + i + k * per_vector));
+            most[k] = simd::detail::larger<native_arch>(most[k], bits, native_arch{});
+            any[k] = any[k] | bits;
+        }
+    }
+    // As integers the bits of such numbers have the order of the numbers.
+    const auto greatest = simd::detail::greatest<native_arch>(
+        simd::detail::larger<native_arch>(most[0], most[1], native_arch{}), native_arch{});
+    std::int32_t signs[floats::per_vector];
+    (any[0] | any[1]).store_unaligned(signs);
+    return greatest < 0x7f800000 &&
+           std::all_of(std::begin(signs), std::end(signs), [](auto b) { return b >= 0; });
+}
 
 /// The smallest lane's number.
 [[nodiscard]] BPW_INLINE float smallest(const floats& x) noexcept {
@@ -503,50 +576,144 @@ template <class A>
 
 namespace lanes {
 
-/// Stores numbers as IEEE halves, rounded to the nearest, ties to even; what is beyond them becomes
-/// infinite. half_of(x) does that for one number where there is no instruction.
-template <class A>
-class half_writer {
-  public:
-    template <class F>
-    BPW_INLINE void store(const simd::float16<A>& x, std::uint8_t* to, F half_of) noexcept {
-        const auto all = to_array(x);
-        for (std::size_t l = 0; l < lane_count; ++l) {
-            const auto bits = static_cast<std::uint16_t>(half_of(all[l]));
-            std::memcpy(to + 2 * l, &bits, 2);
-            bits_ |= bits;
+namespace on {
+
+// Returns all bits that were stored, or-ed together.
+template <class A, class F>
+[[nodiscard]] BPW_INLINE std::uint32_t store_halves(const float* x, std::size_t n, std::uint8_t* to,
+                                                    F half_of, xsimd::generic) noexcept {
+    std::uint32_t all = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto bits = static_cast<std::uint16_t>(half_of(x[i]));
+        std::memcpy(to + 2 * i, &bits, 2);
+        all |= bits;
+    }
+    return all;
+}
+#if XSIMD_WITH_AVX2 && defined(__F16C__)
+template <class A, class F>
+[[nodiscard]] BPW_INLINE std::uint32_t store_eight_halves(const float* x, std::size_t n,
+                                                          std::uint8_t* to, F half_of) noexcept {
+    // The loads are all that takes time. Wider ones would more often lie in two cache lines.
+    constexpr std::uintptr_t ahead = 512;
+    __m128i all = _mm_setzero_si128();
+    std::size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(x + i) + ahead),
+                     _MM_HINT_T0);
+        for (std::size_t k = i; k < i + 16; k += 8) {
+            const __m128i halves =
+                _mm256_cvtps_ph(_mm256_loadu_ps(x + k), _MM_FROUND_TO_NEAREST_INT);
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 2 * k), halves);
+            all = _mm_or_si128(all, halves);
         }
     }
-    /// Whether all that was stored is finite. Says no now and then where it is.
-    [[nodiscard]] bool finite() const noexcept { return (bits_ & 0x7c00u) != 0x7c00u; }
-
-  private:
-    std::uint32_t bits_ = 0;
-};
+    std::uint16_t bits[8];
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(bits), all);
+    auto any = store_halves<xsimd::generic>(x + i, n - i, to + 2 * i, half_of, xsimd::generic{});
+    for (const auto b : bits) any |= b;
+    return any;
+}
+template <class A, class F>
+[[nodiscard]] BPW_INLINE std::uint32_t store_halves(const float* x, std::size_t n, std::uint8_t* to,
+                                                    F half_of, xsimd::avx2) noexcept {
+    return store_eight_halves<A>(x, n, to, half_of);
+}
 #if XSIMD_WITH_AVX512F
-template <class A>
-    requires(std::is_base_of_v<xsimd::avx512f, A>)
-class half_writer<A> {
-  public:
-    template <class F>
-    BPW_INLINE void store(const simd::float16<A>& x, std::uint8_t* to, F) noexcept {
-        const __m256i halves =
-            _mm512_maskz_cvtps_ph(simd::detail::every_lane, x.v[0], _MM_FROUND_TO_NEAREST_INT);
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves);
-        bits_ = _mm256_or_si256(bits_, halves);
-    }
-    [[nodiscard]] bool finite() const noexcept {
-        std::uint16_t all[lane_count];
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(all), bits_);
-        std::uint32_t any = 0;
-        for (const auto b : all) any |= b;
-        return (any & 0x7c00u) != 0x7c00u;
-    }
-
-  private:
-    __m256i bits_ = _mm256_setzero_si256();
-};
+template <class A, class F>
+[[nodiscard]] BPW_INLINE std::uint32_t store_halves(const float* x, std::size_t n, std::uint8_t* to,
+                                                    F half_of, xsimd::avx512f) noexcept {
+    return store_eight_halves<A>(x, n, to, half_of);
+}
 #endif
+#endif
+
+}  // namespace on
+
+/// Stores n numbers as IEEE halves, rounded to the nearest, ties to even; what is beyond them
+/// becomes infinite. half_of(x) does that for one number where there is no instruction. Returns
+/// whether all are finite.
+template <class F>
+[[nodiscard]] BPW_INLINE bool store_halves(const float* x, std::size_t n, std::uint8_t* to,
+                                           F half_of) noexcept {
+    constexpr std::uint32_t infinity = 0x7c00u;
+    const auto all = on::store_halves<native_arch>(x, n, to, half_of, native_arch{});
+    if ((all & infinity) != infinity) return true;
+    std::uint32_t most = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        std::uint16_t bits;
+        std::memcpy(&bits, to + 2 * i, 2);
+        most = std::max(most, bits & 0x7fffu);
+    }
+    return most < infinity;
+}
+
+namespace on {
+
+// Of float bits: the upper halves, rounded to the nearest, ties to even. Returns the largest
+// magnitude among them.
+template <class A>
+[[nodiscard]] BPW_INLINE std::uint32_t store_upper_halves(const float* x, std::size_t n,
+                                                          std::uint8_t* to,
+                                                          xsimd::generic) noexcept {
+    // Runs of one length, which compilers turn into vectors.
+    constexpr std::size_t run = 32;
+    std::uint32_t most = 0;
+    const auto store = [&](const float* from, std::size_t count, std::uint8_t* out) {
+        std::array<std::uint16_t, run> words;
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto bits = std::bit_cast<std::uint32_t>(from[i]);
+            most = std::max(most, bits & 0x7fffffffu);
+            words[i] = static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+        }
+        std::memcpy(out, words.data(), count * sizeof(std::uint16_t));
+    };
+    std::size_t i = 0;
+    for (; i + run <= n; i += run) store(x + i, run, to + 2 * i);
+    store(x + i, n - i, to + 2 * i);
+    return most;
+}
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] BPW_INLINE std::uint32_t store_upper_halves(const float* x, std::size_t n,
+                                                          std::uint8_t* to,
+                                                          xsimd::avx512bw) noexcept {
+    constexpr auto every = simd::detail::every_lane;
+    const __m512i below_half = _mm512_set1_epi32(0x7fff);
+    const __m512i half = _mm512_set1_epi32(0x8000);
+    const __m512i odd = _mm512_set1_epi32(0x10000);
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    __m512i most[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    const auto upper = [&](const float* from, __m512i& largest) {
+        const __m512i bits = _mm512_loadu_si512(from);
+        largest = _mm512_maskz_max_epu32(every, largest, _mm512_add_epi32(bits, bits));
+        __m512i sum = _mm512_add_epi32(bits, below_half);
+        sum = _mm512_mask_add_epi32(sum, _mm512_test_epi32_mask(bits, odd), bits, half);
+        return _mm512_maskz_srli_epi32(every, sum, 16);
+    };
+    std::size_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        const __m512i low = upper(x + i, most[0]);
+        const __m512i words = _mm512_packus_epi32(low, upper(x + i + 16, most[1]));
+        _mm512_storeu_si512(to + 2 * i,
+                            _mm512_maskz_permutexvar_epi64(simd::detail::every_pair, order, words));
+    }
+    const auto rest = store_upper_halves<A>(x + i, n - i, to + 2 * i, xsimd::generic{});
+    std::uint32_t all[2 * lane_count];
+    _mm512_storeu_si512(all, most[0]);
+    _mm512_storeu_si512(all + lane_count, most[1]);
+    return std::max(rest, *std::max_element(std::begin(all), std::end(all)) >> 1);
+}
+#endif
+
+}  // namespace on
+
+/// Stores n numbers as bfloat16, rounded to the nearest, ties to even. Returns the bits of the
+/// largest magnitude among the numbers; from 0x7f7f8000 on it is infinite or NaN, or has become so.
+[[nodiscard]] BPW_INLINE std::uint32_t store_bf16(const float* x, std::size_t n,
+                                                  std::uint8_t* to) noexcept {
+    return on::store_upper_halves<native_arch>(x, n, to, native_arch{});
+}
 
 }  // namespace lanes
 

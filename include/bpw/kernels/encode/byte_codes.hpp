@@ -7,6 +7,8 @@
 #include <bpw/kernels/encode/scaled.hpp>
 
 #include <cstring>
+#include <limits>
+#include <vector>
 
 BPW_NAMESPACE_BEGIN
 
@@ -18,6 +20,9 @@ concept byte_codes = scaled_levels<T> && !has_scale_field<T> && T::q.width == 8;
 template <class T>
     requires byte_codes<T>
 inline constexpr bool writes_every_byte<T> = true;
+template <class T>
+    requires byte_codes<T>
+inline constexpr bool takes_groups_of_rows<T> = true;
 
 template <class T>
     requires byte_codes<T>
@@ -28,32 +33,64 @@ struct row_encoder<T> {
           rule_(stage_rule_of<T>(cols)),
           zero_(T::lane(probe_block<T>(T::q, 0).ref(), 0) == 0 ? 0 : 128) {}
 
+    /// Rows that are interleaved, or one row.
     template <class Target>
-    void operator()(const float* x, const float* importance, const row_sink<Target>& out) {
-        row_.assign(x, importance);
+    [[nodiscard]] bool operator()(const float* x, const float* importance,
+                                  const row_sink<Target>& out) {
+        constexpr auto rows = std::size_t{traits<Target>::rows};
         for (std::size_t at = 0; at < cols_; at += rule_.group) {
-            encode_run(x + at, importance == nullptr ? nullptr : importance + at, at, out);
+            // The scales of all rows first, so that their codes are written side by side.
+            std::array<coded_run, rows> runs;
+            for (std::size_t k = 0; k < rows; ++k) {
+                const float* const from = x + k * cols_ + at;
+                const float most = largest_magnitude(from, rule_.group);
+                if (!(most <= std::numeric_limits<float>::max())) return false;
+                const float* const u = importance == nullptr ? nullptr : importance + at;
+                runs[k].x = from;
+                runs[k].most = most;
+                // Numbers of an ordinary size need not be scaled, which takes longer than the rest.
+                if (most == 0.0f || (most >= 0x1p-60f && most <= 0x1p60f)) {
+                    set_scale({from, u, rule_.group, 0}, at / block, out.of_row(k), runs[k]);
+                } else {
+                    row_.assign(x + k * cols_, importance);
+                    const auto run = row_.run(at, rule_.group);
+                    scaled_[k].assign(run.x, run.x + rule_.group);
+                    runs[k].x = scaled_[k].data();
+                    runs[k].most = largest_magnitude(run.x, run.n);
+                    set_scale(run, at / block, out.of_row(k), runs[k]);
+                }
+            }
+            for (std::size_t b = 0; b < rule_.group / block; ++b) {
+                write_block(runs, b * block, at / block + b, out);
+            }
+            for (std::size_t k = 0; k < rows; ++k) {
+                complete(runs[k].sums, at / block, out.of_row(k));
+            }
         }
+        return true;
     }
 
   private:
     static constexpr auto block = std::size_t{traits<T>::block_size};
 
+    struct coded_run {
+        const float* x;
+        float most;     // the largest magnitude
+        float inverse;  // of the scale
+        bool clamps;    // whether a code might exceed 127
+        floats sums = floats::zero();
+    };
+
     template <class Target>
-    void encode_run(const float* x, const float* importance, std::size_t at,
-                    const row_sink<Target>& out) {
-        const auto n = rule_.group;
-        const float most = largest_magnitude(x, n);
-        // Numbers of an ordinary size need not be scaled, which takes longer than the rest.
-        weighted_run run{x, importance, n, 0};
-        if (most != 0.0f && (most < 0x1p-60f || most > 0x1p60f)) run = row_.run(at, n);
-        auto scale = run.x == x ? most / 127.0f : largest_magnitude(run.x, n) / 127.0f;
-        if (most != 0.0f) {
+    void set_scale(const weighted_run& run, std::size_t first, const row_sink<Target>& out,
+                   coded_run& coded) const {
+        auto scale = coded.most / 127.0f;
+        if (coded.most != 0.0f) {
             // Two sums of each, because a sum waits for the one before.
             std::array<floats, 2> along{floats::zero(), floats::zero()};
             std::array<floats, 2> norm{floats::zero(), floats::zero()};
             const auto inverse = floats::all(1.0f / scale);
-            for (std::size_t i = 0; i < n; i += 2 * lane_count) {
+            for (std::size_t i = 0; i < run.n; i += 2 * lane_count) {
                 for (std::size_t k = 0; k < 2; ++k) {
                     const auto xs = floats::load(run.x + i + k * lane_count);
                     const auto v = lanes::round_product(xs, inverse);
@@ -69,55 +106,74 @@ struct row_encoder<T> {
             if (fitted > 0.9f * scale && fitted < 1.1f * scale) scale = fitted;
         }
         const auto stored = store_scale(rule_.storage, scale, run.exponent, rule_.unit);
-        const auto first = at / block;
         if constexpr (requires { T::d; })
             out.set(first, Target::d, 0, stored.bits);
         else
             write_bits(out.header(), 0, traits<T>::header_bytes >= 4 ? 32 : 16, stored.bits);
-        write_codes(run, stored.value, first, out);
+        coded.inverse = 1.0f / usable_scale(stored.value);
+        coded.clamps =
+            fused(coded.most, coded.inverse, lanes::integer_shift) > lanes::integer_shift + 127.0f;
     }
 
+    // Block b of all rows, whose weights are those from `at` on of their runs.
     template <class Target>
-    void write_codes(const weighted_run& run, float scale, std::size_t first,
-                     const row_sink<Target>& out) {
+    void write_block(std::array<coded_run, std::size_t{traits<Target>::rows}>& runs, std::size_t at,
+                     std::size_t b, const row_sink<Target>& out) const {
         using places = code_places<Target, 0>;
         constexpr bool in_place = places::follows(block, 8);
-        constexpr bool needs_sum = sums_row<Target> || std::is_same_v<T, q8_1>;
-        const auto inverse = floats::all(1.0f / usable_scale(scale));
-        const auto most = floats::all(127.0f);
-        const auto least = floats::all(-127.0f);
+        auto* const bytes = out.block(b);
         std::array<std::int8_t, block> aside;
-        std::int64_t sum = 0;
-        auto lane_sums = floats::zero();
-        for (std::size_t b = 0; b < run.n / block; ++b) {
-            auto* const bytes = out.block(first + b);
-            auto* const codes = in_place
-                                    ? reinterpret_cast<std::int8_t*>(bytes + places::first[0] / 8)
-                                    : aside.data();
-            for (std::size_t i = 0; i < block; i += lane_count) {
-                const auto v = lanes::round(
-                    lanes::clamp(floats::load(run.x + b * block + i) * inverse, least, most));
-                if constexpr (needs_sum) lane_sums = lanes::add(lane_sums, v);
-                lanes::to_bytes(v, codes + i);
+        for (std::size_t k = 0; k < runs.size(); ++k) {
+            auto* codes = aside.data();
+            if constexpr (in_place) {
+                codes = reinterpret_cast<std::int8_t*>(bytes + places::first[k * places::runs] / 8);
             }
-            // So few that every lane's sum is exact.
-            if (needs_sum && (b + 1 == run.n / block || b % 256 == 255)) {
-                sum += static_cast<std::int64_t>(lane_sums.sum());
-                lane_sums = floats::zero();
-            }
+            write_codes<sums_row<Target> || std::is_same_v<T, q8_1>>(runs[k], at, codes);
             if (zero_ != 0) {
                 for (std::size_t i = 0; i < block; ++i) {
                     codes[i] = static_cast<std::int8_t>(codes[i] ^ -128);
                 }
             }
             if constexpr (!in_place) {
-                pack_codes<Target>(bytes, out.row, reinterpret_cast<std::uint8_t*>(aside.data()));
+                pack_codes<Target>(bytes, static_cast<int>(k),
+                                   reinterpret_cast<std::uint8_t*>(aside.data()));
             }
         }
+    }
+
+    // The codes of a block. Their sums are exact in every lane for rows of up to 2 million.
+    template <bool Sums>
+    BPW_INLINE static void write_codes(coded_run& run, std::size_t at,
+                                       std::int8_t* codes) noexcept {
+        const auto shift = floats::all(lanes::integer_shift);
+        const auto inverse = floats::all(run.inverse);
+        const auto most = floats::all(lanes::integer_shift + 127.0f);
+        const auto least = floats::all(lanes::integer_shift - 127.0f);
+        const auto shifted = [&](std::size_t i) {
+            const auto v = lanes::fma(floats::load(run.x + at + i), inverse, shift);
+            return run.clamps ? lanes::clamp(v, least, most) : v;
+        };
+        for (std::size_t i = 0; i < block; i += 2 * lane_count) {
+            const auto a = shifted(i);
+            const auto b = shifted(i + lane_count);
+            if constexpr (Sums) {
+                const auto sum = lanes::add(lanes::subtract(a, shift), lanes::subtract(b, shift));
+                run.sums = lanes::add(run.sums, sum);
+            }
+            lanes::shifted_to_bytes(a, b, codes + i);
+        }
+    }
+
+    // What a type keeps beside the codes.
+    template <class Target>
+    static void complete([[maybe_unused]] const floats& sums, std::size_t first,
+                         const row_sink<Target>& out) {
         if constexpr (sums_row<Target>) {
+            std::int64_t sum = 0;
+            for (const float lane : lanes::to_array(sums)) sum += static_cast<std::int64_t>(lane);
             Target::complete_header(out.header(), sum);
         } else if constexpr (std::is_same_v<T, q8_1>) {
-            const float weight = T::block_scale(out.read(first)) * static_cast<float>(sum);
+            const float weight = T::block_scale(out.read(first)) * sums.sum();
             out.set(first, T::s, 0, float_to_finite_half(weight));
         } else if constexpr (requires { T::sums; }) {
             write_sums(first, out);
@@ -148,6 +204,8 @@ struct row_encoder<T> {
     weighted_row row_;
     stage_rule rule_;
     int zero_;  // the code of zero
+    std::array<std::vector<float>, 16>
+        scaled_;  // runs of each row that are not of an ordinary size
 };
 
 }  // namespace detail

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +40,10 @@ struct level_set {
     std::array<float, 32> turn{};
     std::array<float, 32> low{};
     std::array<float, 32> high{};
+    // The codes of these levels.
+    std::array<float, 512> nearest_code{};
+    std::array<float, 32> low_code{};
+    std::array<float, 32> high_code{};
     // [level + 128]
     std::array<std::uint8_t, 256> code{};
 
@@ -47,6 +52,10 @@ struct level_set {
     /// The nearest level to y at [2 y - bin_base] rounded down.
     [[nodiscard]] const float* all_levels() const noexcept {
         return nearest.data() + (256 + bin_base);
+    }
+    /// Its code, likewise.
+    [[nodiscard]] const float* all_codes() const noexcept {
+        return nearest_code.data() + (256 + bin_base);
     }
     [[nodiscard]] std::uint8_t code_of(int level) const noexcept {
         return code[static_cast<std::size_t>(level + 128)];
@@ -90,6 +99,14 @@ struct level_set {
         for (std::size_t u = N; u-- > 0;) {
             code[static_cast<std::size_t>(level_of_code[u] + 128)] = static_cast<std::uint8_t>(u);
         }
+        const auto codes_of = [&](const auto& levels, auto& codes) {
+            std::transform(levels.begin(), levels.end(), codes.begin(), [&](float l) {
+                return static_cast<float>(code_of(static_cast<int>(l)));
+            });
+        };
+        codes_of(nearest, nearest_code);
+        codes_of(low, low_code);
+        codes_of(high, high_code);
         for (int l = sorted[0]; l <= end[-1]; ++l) {
             in_order = in_order && uniform && code_of(l) == l - sorted[0];
         }
@@ -192,10 +209,28 @@ struct scale_set {
 
     /// The first of `n` consecutive entries around `value`; fewer if there are not as many.
     [[nodiscard]] int window(float value, int n) const noexcept {
-        const auto* const first = entries.data();
-        const auto* const at = std::lower_bound(
-            first, first + count, value, [](const entry& e, float v) { return e.value < v; });
-        return std::clamp(static_cast<int>(at - first) - n / 2, 0, std::max(0, count - n));
+        return std::clamp(first_from(value) - n / 2, 0, std::max(0, count - n));
+    }
+
+  private:
+    // The first entry that is not less than `value`.
+    [[nodiscard]] int first_from(float value) const noexcept {
+        if (!octaves || count < 4) {
+            const auto* const first = entries.data();
+            return static_cast<int>(
+                std::lower_bound(first, first + count, value,
+                                 [](const entry& e, float v) { return e.value < v; }) -
+                first);
+        }
+        // The exponent says which it is, but for one or two.
+        const auto exponent = [](float x) {
+            return static_cast<int>(std::bit_cast<std::uint32_t>(x) >> 23 & 255u);
+        };
+        const auto at_value = [&](int k) { return entries[static_cast<std::size_t>(k)].value; };
+        int k = std::clamp(2 + exponent(value) - exponent(at_value(2)), 0, count);
+        while (k < count && at_value(k) < value) ++k;
+        while (k > 0 && !(at_value(k - 1) < value)) --k;
+        return k;
     }
 };
 

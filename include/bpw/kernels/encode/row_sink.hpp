@@ -17,6 +17,9 @@ struct row_sink {
     std::uint8_t* group;
     int row = 0;
 
+    [[nodiscard]] row_sink of_row(std::size_t k) const noexcept {
+        return {group, static_cast<int>(k)};
+    }
     [[nodiscard]] std::uint8_t* header() const noexcept {
         return group + static_cast<std::size_t>(row) * traits<T>::header_bytes;
     }
@@ -44,13 +47,18 @@ struct row_sink {
 template <class T>
 struct row_encoder;
 
-/// Whether the encoder of T takes any weights at all, those of a group of rows at once, and says
-/// whether all are finite; where it cannot tell it says no:
+/// Whether the encoder of T takes the rows of a group at once, x those of the first one, and any
+/// weights at all. It then says whether all are finite:
 ///
-///     bool operator()(const float* x, std::uint8_t* group);
+///     template <class Target>
+///     bool operator()(const float* x, const float* importance, const row_sink<Target>& first);
 ///
 template <class T>
-inline constexpr bool takes_any_weights = false;
+inline constexpr bool takes_groups_of_rows = false;
+
+/// Whether the encoder of T takes rows that follow each other as a single one.
+template <class T>
+inline constexpr bool joins_rows = false;
 
 /// Whether the encoder of T leaves none of the bytes as they were.
 template <class T>

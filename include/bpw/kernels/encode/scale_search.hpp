@@ -49,6 +49,18 @@ class nearest_level {
         take(c);
     }
 
+    /// Finds the codes of the levels, without what raises them.
+    [[nodiscard]] static nearest_level of_codes(const level_set& levels,
+                                                const candidate_scales& c) noexcept {
+        static_assert(Kind != level_kind::uniform);
+        nearest_level out(levels, c);
+        out.bins_ = {levels.all_codes(), levels.bin_shift, levels.turn.data(),
+                     levels.low_code.data(), levels.high_code.data()};
+        out.table_ = levels.all_codes();
+        out.raised_ = floats::zero();
+        return out;
+    }
+
     /// Changes the scales.
     BPW_INLINE void take(const candidate_scales& c) noexcept {
         if constexpr (Kind == level_kind::uniform) {

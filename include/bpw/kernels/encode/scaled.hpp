@@ -82,19 +82,28 @@ class level_groups {
     /// The codes of a group.
     void codes(const float* x, const choice& c, float d, std::uint8_t* out) const {
         const candidate_scales one(usable_scale(c.scale * d), c.shifted ? levels_.raised : 0.0f);
-        const auto lowest = floats::all(levels_.in_order ? levels_.lo : 0.0f);
         with_kind(levels_, [&]<level_kind Kind>() {
-            const nearest_level<Kind> nearest(levels_, one);
-            for (std::size_t i = 0; i < rule_.group; i += lane_count) {
-                const auto level = lanes::subtract(nearest(floats::load(x + i)), one.raised);
-                std::array<std::int8_t, lane_count> number;
-                lanes::to_bytes(lanes::subtract(level, lowest), number.data());
-                if (levels_.in_order) {
-                    std::memcpy(out + i, number.data(), lane_count);
-                } else {
-                    for (std::size_t l = 0; l < lane_count; ++l) {
-                        out[i + l] = levels_.code_of(number[l]);
+            if constexpr (Kind == level_kind::uniform) {
+                const nearest_level<Kind> nearest(levels_, one);
+                const auto lowest = floats::all(levels_.in_order ? levels_.lo : 0.0f);
+                for (std::size_t i = 0; i < rule_.group; i += lane_count) {
+                    std::array<std::int8_t, lane_count> number;
+                    lanes::to_bytes(lanes::subtract(nearest(floats::load(x + i)), lowest),
+                                    number.data());
+                    if (levels_.in_order) {
+                        std::memcpy(out + i, number.data(), lane_count);
+                    } else {
+                        for (std::size_t l = 0; l < lane_count; ++l) {
+                            out[i + l] = levels_.code_of(number[l]);
+                        }
                     }
+                }
+            } else {
+                const auto nearest = nearest_level<Kind>::of_codes(levels_, one);
+                for (std::size_t i = 0; i < rule_.group; i += lane_count) {
+                    std::array<std::int8_t, lane_count> code;
+                    lanes::to_bytes(nearest(floats::load(x + i)), code.data());
+                    std::memcpy(out + i, code.data(), lane_count);
                 }
             }
         });
@@ -104,30 +113,36 @@ class level_groups {
     // Of scales that are powers of two: the one that reaches the largest weight, the one above and
     // two below.
     [[nodiscard]] choice octave(const float* x, const float* w, float reach, float d) const {
-        const auto first = static_cast<std::size_t>(rule_.inner->window(reach, 4));
-        const auto end = std::min(first + 4, static_cast<std::size_t>(rule_.inner->count));
-        choice best;
-        best.error = std::numeric_limits<float>::infinity();
+        constexpr std::size_t most = 4;
+        const auto tried = std::min(most, static_cast<std::size_t>(rule_.inner->count));
+        const auto* const first = &rule_.inner->entries[static_cast<std::size_t>(
+            rule_.inner->window(reach, static_cast<int>(most)))];
+        std::array<floats, most> errors;
         with_kind(levels_, [&]<level_kind Kind>() {
             nearest_level<Kind> nearest(levels_, candidate_scales(1.0f));
-            for (auto k = first; k < end; ++k) {
-                const auto& entry = rule_.inner->entries[k];
-                const float scale = usable_scale(entry.value * d);
+            for (std::size_t k = 0; k < tried; ++k) {
+                const float scale = usable_scale(first[k].value * d);
                 nearest.take(candidate_scales(scale));
                 const auto minus = floats::all(-scale);
-                auto error = floats::zero();
+                errors[k] = floats::zero();
                 for (std::size_t i = 0; i < rule_.group; i += lane_count) {
                     const auto xs = floats::load(x + i);
                     const auto off = lanes::fma(minus, nearest(xs), xs);
-                    error = lanes::fma(floats::load(w + i) * off, off, error);
-                }
-                if (const float sum = error.sum(); sum < best.error) {
-                    best.scale = entry.value;
-                    best.code = entry.code;
-                    best.error = sum;
+                    errors[k] = lanes::fma(floats::load(w + i) * off, off, errors[k]);
                 }
             }
         });
+        // Without branches: which one it is cannot be predicted.
+        choice best;
+        best.error = errors[0].sum();
+        std::size_t at = 0;
+        for (std::size_t k = 1; k < tried; ++k) {
+            const float error = errors[k].sum();
+            at += (k - at) * static_cast<std::size_t>(error < best.error);
+            best.error = std::min(best.error, error);
+        }
+        best.scale = first[at].value;
+        best.code = first[at].code;
         return best;
     }
 
