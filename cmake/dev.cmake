@@ -4,6 +4,7 @@
 set(BPW_ARCH "" CACHE STRING
     "Instruction-set levels of tests, examples and benchmarks, the last one for programs that have one; empty: all levels")
 option(BPW_WERROR "Make warnings errors" OFF)
+option(BPW_QUICK_BUILD "Optimise neither programs, but for their kernels, nor tests of little work" OFF)
 set(BPW_SANITIZE "" CACHE STRING "Sanitizers, for instance address,undefined")
 
 if(PROJECT_IS_TOP_LEVEL)
@@ -43,6 +44,8 @@ if(BPW_SANITIZE)
     )
     target_link_options(bpw_dev INTERFACE -fsanitize=${BPW_SANITIZE})
 endif()
+
+set(bpw_quick_options $<$<BOOL:${BPW_QUICK_BUILD}>:-O0>)
 
 # bpw_target_level(<target> [<level>]): compiles a target for a level, by default the programs'.
 function(bpw_target_level target)
