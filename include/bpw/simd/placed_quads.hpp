@@ -58,9 +58,17 @@ template <int Swap, int Width, int To, const std::array<int, 16>& Shift, class A
 [[nodiscard]] BPW_INLINE bytes64<A> placed_quads(const bytes64<A>& x, xsimd::avx2) noexcept {
     const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << Width) - 1) << To));
     return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
-        const __m256i by = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(&Shift[8 * i]));
+        alignas(32) static constexpr auto less = [] {
+            auto out = Shift;
+            for (auto& by : out) by -= To;
+            return out;
+        }();
+        const bool to_the_right = *std::min_element(&less[8 * i], &less[8 * i] + 8) >= 0;
+        const auto& shift = to_the_right ? less : Shift;
+        const __m256i by = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(&shift[8 * i]));
         const __m256i quads = _mm256_shuffle_epi32(x.v[i], swapped_places<Swap>);
-        return _mm256_and_si256(_mm256_slli_epi32(_mm256_srlv_epi32(quads, by), To), mask);
+        const __m256i moved = _mm256_srlv_epi32(quads, by);
+        return _mm256_and_si256(to_the_right ? moved : _mm256_slli_epi32(moved, To), mask);
     });
 }
 #endif

@@ -341,7 +341,7 @@ template <class A>
 }
 #endif
 
-template <class A>
+template <int Bits, class A>
 [[nodiscard]] BPW_INLINE float16<A> lookup_floats(const std::array<float, 16>& table,
                                                   const int16x<A>& index, xsimd::generic) noexcept {
     std::int32_t i[16];
@@ -351,19 +351,18 @@ template <class A>
     return float16<A>::load(out);
 }
 #if XSIMD_WITH_AVX2
-template <class A>
+template <int Bits, class A>
 [[nodiscard]] BPW_INLINE float16<A> lookup_floats(const std::array<float, 16>& table,
                                                   const int16x<A>& index, xsimd::avx2) noexcept {
     const __m256 low = _mm256_loadu_ps(table.data());
     const __m256 high = _mm256_loadu_ps(table.data() + 8);
-    float16<A> out;
-    for (std::size_t k = 0; k < 2; ++k) {
+    return float16<A>::make([&](std::size_t k) -> xsimd::batch<float, A> {
         const __m256i i = index.v[k];
-        out.v[k] =
-            _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, i), _mm256_permutevar8x32_ps(high, i),
-                             _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)));
-    }
-    return out;
+        const __m256 first = _mm256_permutevar8x32_ps(low, i);
+        if constexpr (Bits < 4) return first;
+        return _mm256_blendv_ps(first, _mm256_permutevar8x32_ps(high, i),
+                                _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)));
+    });
 }
 #endif
 #if XSIMD_WITH_AVX512BW
@@ -436,11 +435,12 @@ template <class A>
     return detail::from_halves<A>(p, A{});
 }
 
-/// table[i] for every index i, of which the low four bits count.
-template <class A>
+/// table[i] for every index i, of which the low four bits count; with fewer Bits the table repeats
+/// itself every 2^Bits entries, or all indices are below that.
+template <int Bits = 4, class A>
 [[nodiscard]] BPW_INLINE float16<A> lookup_floats(const std::array<float, 16>& table,
                                                   const int16x<A>& index) noexcept {
-    return detail::lookup_floats<A>(table, index, A{});
+    return detail::lookup_floats<Bits, A>(table, index, A{});
 }
 
 /// Lane i of the result is lane from[i] of x.

@@ -303,7 +303,8 @@ template <int J, class A, class T>
             return row_numbers<A, T, T::s, J>(tile);
         }
     }();
-    return row_block_scales<J, A>(tile) * simd::lookup_floats<A>(row_scale_levels<T>, numbers);
+    constexpr int width = std::remove_cvref_t<decltype(T::s)>::width;
+    return row_block_scales<J, A>(tile) * simd::lookup_floats<width>(row_scale_levels<T>, numbers);
 }
 
 }  // namespace detail

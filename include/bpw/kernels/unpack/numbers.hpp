@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bpw/kernels/unpack/tile.hpp>
+#include <bpw/simd/gathered.hpp>
 
 #include <optional>
 
@@ -85,34 +86,47 @@ template <class Field>
 template <const auto& Field>
 inline constexpr auto upper_parts = Field.high;
 
+template <class Field>
+[[nodiscard]] constexpr std::size_t parts_of(const Field& f) noexcept {
+    if constexpr (requires { f.high; })
+        return 1 + parts_of(f.high);
+    else
+        return 1;
+}
+template <std::size_t Parts, class Field>
+constexpr void plan_parts(const Field& f, std::size_t block_bytes, const std::array<int, 16>& from,
+                          std::array<simd::number_part, Parts>& out, int at = 0) {
+    constexpr int width = std::remove_cvref_t<decltype(f.low)>::width;
+    const auto low = part_plan::make(f.low, block_bytes, from);
+    out[Parts - parts_of(f)] = {low.window, low.plan, width, at};
+    if constexpr (requires { f.high; }) plan_parts(f.high, block_bytes, from, out, at + width);
+}
+template <const auto& Field, const std::array<int, 16>& From, std::size_t BlockBytes>
+inline constexpr auto planned_parts = [] {
+    std::array<simd::number_part, parts_of(Field)> out{};
+    plan_parts(Field, BlockBytes, From, out);
+    return out;
+}();
+
 // Sixteen values of a field: values From[0] ... From[15].
 template <class A, const auto& Field, const std::array<int, 16>& From, std::size_t BlockBytes>
 [[nodiscard]] BPW_INLINE simd::int16x<A> numbers_of(const std::uint8_t* block) noexcept {
-    static constexpr auto plan = part_plan::make(Field.low, BlockBytes, From);
-    constexpr bool one_window = plan.window[0] == plan.window[3];
-    constexpr bool shift = plan.plan.shift != std::array<std::int32_t, 16>{};
-    const auto low = simd::gather_bits<one_window, shift, A>(block, plan.window, plan.plan);
-    if constexpr (requires { Field.high; }) {
-        constexpr int width = std::remove_cvref_t<decltype(Field.low)>::width;
-        return low | numbers_of<A, upper_parts<Field>, From, BlockBytes>(block)
-                         .template shifted_left<width>();
-    } else {
-        return low;
-    }
+    return simd::gather_parts<planned_parts<Field, From, BlockBytes>, A>(block);
 }
 
 // The value of the lowest part of a field for each run of 16 weights, with other bits above it.
+template <class T, const auto& Field>
+inline constexpr auto unmasked_part = [] {
+    const auto low = part_plan::make(Field.low, sizeof(typename T::block),
+                                     value_of_run<std::remove_cvref_t<decltype(Field)>::count>);
+    std::array<simd::number_part, 1> out{
+        {{low.window, low.plan, std::remove_cvref_t<decltype(Field.low)>::width, 0}}};
+    out[0].plan.mask = -1;
+    return out;
+}();
 template <class A, class T, const auto& Field>
 [[nodiscard]] BPW_INLINE simd::int16x<A> group_bits(const std::uint8_t* block) noexcept {
-    static constexpr auto plan = [] {
-        auto masked = part_plan::make(Field.low, sizeof(typename T::block),
-                                      value_of_run<std::remove_cvref_t<decltype(Field)>::count>);
-        masked.plan.mask = -1;
-        return masked;
-    }();
-    constexpr bool one_window = plan.window[0] == plan.window[3];
-    constexpr bool shift = plan.plan.shift != std::array<std::int32_t, 16>{};
-    return simd::gather_bits<one_window, shift, A>(block, plan.window, plan.plan);
+    return simd::gather_parts<unmasked_part<T, Field>, A>(block);
 }
 
 // The values of a field that belong to each run of 16 weights.

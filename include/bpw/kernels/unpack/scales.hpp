@@ -153,16 +153,16 @@ template <class A, class T>
         static_assert(T::s.low.rule.bit(0, 15) == T::s.low.rule.bit(0, 0) + 8 * 15);
         return simd::from_signed_bytes<A>(
             reinterpret_cast<const std::int8_t*>(block + T::s.low.rule.bit(0, 0) / 8));
-    } else if constexpr (tabled_scales<T>) {
+    } else if constexpr (tabled_scales<T> && !simd::gathers_rather_than_looks_up<A>) {
         using parts = scale_parts<T>;
-        const auto low = simd::lookup_floats<A>(repeated_levels<parts::low, parts::low_width>,
-                                                group_bits<A, T, T::s>(block));
+        const auto low = simd::lookup_floats<parts::low_width>(
+            repeated_levels<parts::low, parts::low_width>, group_bits<A, T, T::s>(block));
         if constexpr (parts::width == parts::low_width) {
             return low;
         } else {
             constexpr int width = parts::width - parts::low_width;
-            return low + simd::lookup_floats<A>(repeated_levels<parts::high, width>,
-                                                group_bits<A, T, upper_parts<T::s>>(block));
+            return low + simd::lookup_floats<width>(repeated_levels<parts::high, width>,
+                                                    group_bits<A, T, upper_parts<T::s>>(block));
         }
     } else {
         return group_scales<A, T>(block).to_float();
@@ -325,9 +325,9 @@ template <class Unpack, int Bias, class A, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> lookup_shifts(const std::uint8_t* block) noexcept {
     constexpr auto& table = repeated_levels<shift_levels<Unpack, Bias>, 1>;
     if constexpr (scattered_scales<T>)
-        return simd::lookup_floats<A>(table, group_field<A, T, T::shift>(block));
+        return simd::lookup_floats<1>(table, group_field<A, T, T::shift>(block));
     else
-        return simd::lookup_floats<A>(table, group_bits<A, T, T::shift>(block));
+        return simd::lookup_floats<1>(table, group_bits<A, T, T::shift>(block));
 }
 
 // What is added to the weights of each run of 16; zero for types without offsets. The lanes of

@@ -1,0 +1,163 @@
+// Sixteen small numbers whose bits lie in several parts of a block.
+#pragma once
+
+#include <bpw/simd/vector64.hpp>
+
+#include <array>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+BPW_NAMESPACE_BEGIN
+
+namespace simd {
+
+/// Bits At ... At + Width - 1 of sixteen numbers: see gather_bits.
+struct number_part {
+    std::array<std::size_t, 4> window;
+    bit_plan plan;
+    int width;
+    int at;
+
+    [[nodiscard]] constexpr bool one_window() const noexcept { return window[0] == window[3]; }
+    [[nodiscard]] constexpr bool shifts() const noexcept {
+        return plan.shift != std::array<std::int32_t, 16>{};
+    }
+};
+
+namespace detail {
+
+template <const auto& Parts, std::size_t I, class A>
+[[nodiscard]] BPW_INLINE int16x<A> gather_part(const std::uint8_t* p, xsimd::generic) noexcept {
+    static constexpr auto& part = Parts[I];
+    return simd::gather_bits<part.one_window(), part.shifts(), A>(p, part.window, part.plan);
+}
+
+#if XSIMD_WITH_AVX2
+// A part that lies in four bytes needs no shuffle.
+template <const auto& Parts, std::size_t I>
+struct part_in_integer {
+    static constexpr auto& part = Parts[I];
+    static constexpr std::size_t first = [] {
+        std::size_t least = 12;
+        for (std::size_t i = 0; i < 16; ++i) {
+            least = std::min(least, std::size_t{part.plan.byte[4 * i]});
+        }
+        return least;
+    }();
+    static constexpr bool fits = [] {
+        for (std::size_t i = 0; i < 16; ++i) {
+            if (part.plan.byte[4 * i + 1] > first + 3) return false;
+        }
+        return part.one_window() && part.width <= 8;
+    }();
+    alignas(32) static constexpr auto shift = [] {
+        std::array<std::int32_t, 16> out{};
+        for (std::size_t i = 0; i < 16; ++i) {
+            out[i] =
+                8 * static_cast<std::int32_t>(part.plan.byte[4 * i] - first) + part.plan.shift[i];
+        }
+        return out;
+    }();
+};
+template <const auto& Parts, std::size_t I, class A>
+requires part_in_integer<Parts, I>::fits [[nodiscard]] BPW_INLINE int16x<A> gather_part(
+    const std::uint8_t* p, xsimd::avx2) noexcept {
+    using place = part_in_integer<Parts, I>;
+    std::int32_t four = 0;
+    std::memcpy(&four, p + place::part.window[0] + place::first, 4);
+    return int16x<A>::make([&](std::size_t i) -> i32_batch<A> {
+        const auto* const by = reinterpret_cast<const __m256i*>(&place::shift[8 * i]);
+        return _mm256_and_si256(_mm256_srlv_epi32(_mm256_set1_epi32(four), _mm256_load_si256(by)),
+                                _mm256_set1_epi32(place::part.plan.mask));
+    });
+}
+#endif
+
+template <const auto& Parts, class A, std::size_t... I>
+[[nodiscard]] BPW_INLINE int16x<A> gather_parts(const std::uint8_t* p, std::index_sequence<I...>,
+                                                xsimd::generic) noexcept {
+    [[maybe_unused]] const auto moved = [&](auto i) {
+        return gather_part<Parts, i, A>(p, A{}).template shifted_left<Parts[i].at>();
+    };
+    auto out = gather_part<Parts, 0, A>(p, A{});
+    ((out = out | moved(std::integral_constant<std::size_t, I + 1>{})), ...);
+    return out;
+}
+
+#if XSIMD_WITH_AVX2 && !XSIMD_WITH_AVX512F
+// Numbers of at most 8 bits come together in the upper bytes of words: numbers n and n + 8 in the
+// words of integer n, so that they are half as many operations as in integers.
+template <const auto& Parts>
+inline constexpr bool come_in_words = [] {
+    for (const auto& part : Parts) {
+        if (!part.one_window() || part.at + part.width > 8) return false;
+    }
+    return std::size(Parts) > 1;
+}();
+template <const auto& Parts, std::size_t I>
+struct part_in_words {
+    static constexpr auto& part = Parts[I];
+    static constexpr std::size_t number(std::size_t word) {
+        return word / 2 + (word % 2 == 0 ? 8 : 0);
+    }
+    alignas(32) static constexpr auto byte = [] {
+        std::array<std::uint8_t, 32> out{};
+        for (std::size_t i = 0; i < 32; ++i) out[i] = part.plan.byte[4 * number(i / 2) + i % 2];
+        return out;
+    }();
+    alignas(32) static constexpr auto multiplier = [] {
+        std::array<std::uint16_t, 16> out{};
+        for (std::size_t i = 0; i < 16; ++i) {
+            out[i] = static_cast<std::uint16_t>(1 << (8 + part.at - part.plan.shift[number(i)]));
+        }
+        return out;
+    }();
+    static constexpr auto mask = static_cast<short>(((1 << part.width) - 1) << (8 + part.at));
+};
+template <const auto& Parts, class A, std::size_t... I>
+    requires come_in_words<Parts>
+[[nodiscard]] BPW_INLINE int16x<A> gather_parts(const std::uint8_t* p, std::index_sequence<I...>,
+                                                xsimd::avx2) noexcept {
+    const auto part = [&](auto i) {
+        using words = part_in_words<Parts, i>;
+        const auto load = [](const void* at) {
+            return _mm256_load_si256(static_cast<const __m256i*>(at));
+        };
+        const __m256i bytes = _mm256_broadcastsi128_si256(
+            _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + words::part.window[0])));
+        const __m256i pairs = _mm256_shuffle_epi8(bytes, load(words::byte.data()));
+        return _mm256_and_si256(_mm256_mullo_epi16(pairs, load(words::multiplier.data())),
+                                _mm256_set1_epi16(words::mask));
+    };
+    __m256i both = part(std::integral_constant<std::size_t, 0>{});
+    ((both = _mm256_or_si256(both, part(std::integral_constant<std::size_t, I + 1>{}))), ...);
+    return {{_mm256_srli_epi32(both, 24), _mm256_srli_epi32(_mm256_slli_epi32(both, 16), 24)}};
+}
+#endif
+
+// Whether numbers are cheaper gathered from all their parts than looked up part by part.
+#if XSIMD_WITH_AVX2 && !XSIMD_WITH_AVX512F
+template <class A>
+inline constexpr bool gathers_rather_than_looks_up = std::is_base_of_v<xsimd::avx2, A>;
+#else
+template <class A>
+inline constexpr bool gathers_rather_than_looks_up = false;
+#endif
+
+}  // namespace detail
+
+/// Sixteen numbers from their parts, the lowest first; see number_part.
+template <const auto& Parts, class A>
+[[nodiscard]] BPW_INLINE int16x<A> gather_parts(const std::uint8_t* p) noexcept {
+    return detail::gather_parts<Parts, A>(p, std::make_index_sequence<std::size(Parts) - 1>{}, A{});
+}
+
+/// Whether scales are cheaper gathered as integers than looked up in tables of floats, part by
+/// part.
+template <class A>
+inline constexpr bool gathers_rather_than_looks_up = detail::gathers_rather_than_looks_up<A>;
+
+}  // namespace simd
+
+BPW_NAMESPACE_END
