@@ -109,7 +109,7 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
     constexpr bool with_offsets = has_offsets<Unpack, T>;
     constexpr int bias = Unpack::bias - bias_in_sums<T>;
     static_assert(with_offsets || (bias == 0 && fine == 0));
-    constexpr int lowered = simd::lowered_by<unpack<T>::max, A>;
+    constexpr int lowered = lanes_lowered_by<T, A>;
     const auto lanes = lanes_of<Unpack, A, lowered>(tile);
     [[maybe_unused]] const auto fine_lanes = fine_lanes_of<Unpack, A>(tile);
     ints sum;

@@ -60,9 +60,19 @@ template <class T>
 inline constexpr int bias_in_sums =
     traits<T>::rows == 1 && has_offsets<unpack<T>, T> ? 0 : unpack<T>::bias;
 
+// By how much lanes are lowered before arch A multiplies them: where it lowers lanes, by their bias
+// if what is left are signed bytes.
+template <class T, class A>
+inline constexpr int lanes_lowered_by = [] {
+    constexpr int by = simd::lowered_by<unpack<T>::max, A>;
+    constexpr int bias = bias_in_sums<T>;
+    const bool fits = bias <= 128 && unpack<T>::max - bias <= 127;
+    return by != 0 && bias == unpack<T>::bias && bias != 0 && fits ? bias : by;
+}();
+
 // By how much lanes exceed the weights when arch A multiplies them, in the sums of integers.
 template <class T, class A>
-inline constexpr int start_bias = bias_in_sums<T> - simd::lowered_by<unpack<T>::max, A>;
+inline constexpr int start_bias = bias_in_sums<T> - lanes_lowered_by<T, A>;
 
 template <class Unpack, class A, class T>
 [[nodiscard]] BPW_INLINE tile_scales<A> scales_of(const tile_ref<T>& tile) noexcept {

@@ -94,10 +94,10 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
     const auto x_scale = lanes::load(x.scale);
     const auto x_sum = lanes::load(x.sum);
     std::array<lanes, scale_vectors<T>> scale;
-    for_each_index<scale_vectors<T>>([&](auto j) {
+    for_each_index<scale_vectors<T>>([&](auto j) BPW_INLINE_LAMBDA {
         constexpr auto J = static_cast<int>(j);
         const auto own = row_scales<J, A>(tile);
-        const auto add_offset = [&](const lanes& offset) {
+        const auto add_offset = [&](const lanes& offset) BPW_INLINE_LAMBDA {
             sums.offsets.add_product(offset, simd::spread(x_sum, run_of_scale<T, J>));
             if constexpr (layout::group == 32) {
                 sums.offsets.add_product(offset, simd::spread(x_sum, run_of_scale<T, J, 1>));
@@ -112,22 +112,23 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
         scale[j] = own * simd::spread(x_scale, run_of_scale<T, J>);
     });
     const row_sets<A, T> sets(tile);
-    for_each_index<std::size_t{layout::sets}>([&](auto s) {
+    for_each_index<std::size_t{layout::sets}>([&](auto s) BPW_INLINE_LAMBDA {
         constexpr auto quads = std::size_t{layout::quads};
         constexpr auto first = s * std::size_t{layout::set};
         auto sum = simd::int16x<A>::zero();
         if constexpr (start_bias<T, A> != 0) {
             sum = simd::repeat_ints<rows, A>(x.start + first * quads);
         }
-        constexpr int lowered = simd::lowered_by<unpacked::max, A>;
+        constexpr int lowered = lanes_lowered_by<T, A>;
         constexpr auto count = std::size_t{layout::set};
         const auto vectors = sets.template get<static_cast<int>(s), lowered>();
         simd::pair_sums<A> pairs;
-        for_each_index<count>([&](auto i) {
+        for_each_index<count>([&](auto i) BPW_INLINE_LAMBDA {
             const auto values = values_of_rows<rows, first + i, A>(x);
             simd::add_dot4_of_run<unpacked::max, lowered, i, count>(
-                sum, pairs, vectors[i],
-                [&](std::size_t n) { return xsimd::bitwise_cast<std::int8_t>(values.v[n]); });
+                sum, pairs, vectors[i], [&](std::size_t n) BPW_INLINE_LAMBDA {
+                    return xsimd::bitwise_cast<std::int8_t>(values.v[n]);
+                });
         });
         using scales = scales_of_set<T, static_cast<int>(s)>;
         if constexpr (scales::in_place)

@@ -249,6 +249,43 @@ template <std::size_t Size, class A>
                                                     xsimd::generic) noexcept {
     return lookup_on<A>(std::integral_constant<std::size_t, Size>{}, table, index, A{});
 }
+#if XSIMD_WITH_SSSE3
+// A shuffle gives zero where bit 7 of the index is set, as it is after less than was there is taken
+// off. So each table of 16 is the change from the one before it.
+template <std::size_t Size, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> wide_lookup_on(const std::uint8_t* table,
+                                                    const u8_batch<A>& index,
+                                                    xsimd::ssse3) noexcept {
+    const auto part = [&](std::size_t at) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + at));
+    };
+    __m128i out = _mm_shuffle_epi8(part(0), index);
+    for (std::size_t at = 16; at < Size; at += 16) {
+        const __m128i above = _mm_sub_epi8(index, _mm_set1_epi8(static_cast<char>(at)));
+        const __m128i change = _mm_xor_si128(part(at - 16), part(at));
+        out = _mm_xor_si128(out, _mm_shuffle_epi8(change, above));
+    }
+    return out;
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <std::size_t Size, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> wide_lookup_on(const std::uint8_t* table,
+                                                    const u8_batch<A>& index,
+                                                    xsimd::avx2) noexcept {
+    const auto part = [&](std::size_t at) {
+        return _mm256_broadcastsi128_si256(
+            _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + at)));
+    };
+    __m256i out = _mm256_shuffle_epi8(part(0), index);
+    for (std::size_t at = 16; at < Size; at += 16) {
+        const __m256i above = _mm256_sub_epi8(index, _mm256_set1_epi8(static_cast<char>(at)));
+        const __m256i change = _mm256_xor_si256(part(at - 16), part(at));
+        out = _mm256_xor_si256(out, _mm256_shuffle_epi8(change, above));
+    }
+    return out;
+}
+#endif
 #if XSIMD_WITH_AVX512VBMI
 template <std::size_t Size, class A>
 [[nodiscard]] BPW_INLINE u8_batch<A> wide_lookup_on(const std::uint8_t* table,
@@ -307,11 +344,11 @@ template <int MaxU, class A>
 template <int MaxU, class A>
 inline constexpr int lowered_by = detail::lowers_lanes<A>&& MaxU > detail::most_unsigned ? 128 : 0;
 
-/// dot4() of lanes that were lowered by By, 0 or 128: for 128 they are signed bytes.
+/// dot4() of lanes that were lowered by By: unless that is 0, they are signed bytes.
 template <int MaxU, int By, class A>
 [[nodiscard]] BPW_INLINE i32_batch<A> dot4_of_lowered(const i32_batch<A>& sum, const u8_batch<A>& u,
                                                       const s8_batch<A>& s) noexcept {
-    static_assert(By == 0 || By == 128);
+    static_assert(By == 0 || (By <= 128 && MaxU - By <= 127));
     if constexpr (By == 0)
         return dot4<MaxU, A>(sum, u, s);
     else

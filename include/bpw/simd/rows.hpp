@@ -88,11 +88,18 @@ template <int Width, int To, int S0, int S1, int S2, int S3, class A>
 template <int Width, int To, int S0, int S1, int S2, int S3, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x, xsimd::avx2) noexcept {
     const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << Width) - 1) << To));
-    const auto half = [&](const __m256i& from, __m256i by) {
-        return _mm256_and_si256(_mm256_slli_epi64(_mm256_srlv_epi64(from, by), To), mask);
+    const auto half = [&]<int Low, int High>(const __m256i& from) {
+        const auto by = [](int low, int high) { return _mm256_set_epi64x(high, high, low, low); };
+        __m256i moved;
+        if constexpr (Low >= To && High >= To)
+            moved = _mm256_srlv_epi64(from, by(Low - To, High - To));
+        else if constexpr (Low <= To && High <= To)
+            moved = _mm256_sllv_epi64(from, by(To - Low, To - High));
+        else
+            moved = _mm256_slli_epi64(_mm256_srlv_epi64(from, by(Low, High)), To);
+        return _mm256_and_si256(moved, mask);
     };
-    return {{half(x.v[0], _mm256_set_epi64x(S1, S1, S0, S0)),
-             half(x.v[1], _mm256_set_epi64x(S3, S3, S2, S2))}};
+    return {{half.template operator()<S0, S1>(x.v[0]), half.template operator()<S2, S3>(x.v[1])}};
 }
 #endif
 #if XSIMD_WITH_AVX512BW

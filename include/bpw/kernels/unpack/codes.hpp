@@ -102,7 +102,7 @@ struct shifted_lanes<T> {
 template <const auto& Table, int By>
 inline constexpr auto lowered_table = [] {
     auto out = Table;
-    for (auto& x : out) x = static_cast<std::uint8_t>(x ^ By);
+    for (auto& x : out) x = static_cast<std::uint8_t>(x - By);
     return out;
 }();
 
@@ -149,7 +149,7 @@ struct unpack<T> {
     template <int By = 0, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
         const simd::bytes64<A>& codes) noexcept {
-        return By == 0 ? codes : codes ^ std::uint8_t{By};
+        return By == 0 ? codes : codes + simd::bytes64<A>::all(static_cast<std::uint8_t>(-By));
     }
 };
 
@@ -168,7 +168,8 @@ struct unpack<T> {
     template <int By = 0, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
         const simd::bytes64<A>& codes) noexcept {
-        return codes ^ std::uint8_t{128 ^ By};
+        static_assert(By == 0 || By == bias);
+        return By == 0 ? codes ^ std::uint8_t{128} : codes;
     }
 };
 

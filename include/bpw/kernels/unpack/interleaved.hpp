@@ -28,7 +28,7 @@ struct biased_bytes {
     template <int By = 0, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
         const simd::bytes64<A>& codes) noexcept {
-        return By == 0 ? codes : codes ^ std::uint8_t{By};
+        return By == 0 ? codes : codes + simd::bytes64<A>::all(static_cast<std::uint8_t>(-By));
     }
 };
 template <class T>
@@ -343,7 +343,7 @@ class row_sets {
     template <int Set, int By = 0>
     [[nodiscard]] BPW_INLINE auto get() const noexcept {
         constexpr int size = row_layout<T>::set;
-        return [&]<int... I>(std::integer_sequence<int, I...>) {
+        return [&]<int... I>(std::integer_sequence<int, I...>) BPW_INLINE_LAMBDA {
             return std::array<simd::bytes64<A>, std::size_t{size}>{
                 unpack<T>::template row_lanes<Set * size + I, A, By>(tile_)...};
         }

@@ -7,27 +7,28 @@
 
 BPW_NAMESPACE_BEGIN
 
-/// The four steps of a tile, every lane lowered by By, 0 or 128. An unpack whose steps share work
+/// The four steps of a tile, every lane lowered by By, modulo 256. An unpack whose steps share work
 /// defines `tile_lanes`, which does it once: compilers cannot see that a gather gives the same
 /// twice. One that looks lanes up gives them lowered, with By as a further argument of the
 /// template.
 template <class Unpack, class A, int By = 0, class T>
 [[nodiscard]] BPW_INLINE std::array<simd::bytes64<A>, 4> lanes_of(
     const tile_ref<T>& tile) noexcept {
-    static_assert(By == 0 || By == 128);
     if constexpr (By != 0 && requires { Unpack::template lanes<0, A, By>(tile); }) {
-        return [&]<int... Step>(std::integer_sequence<int, Step...>) {
+        return [&]<int... Step>(std::integer_sequence<int, Step...>) BPW_INLINE_LAMBDA {
             return std::array<simd::bytes64<A>, 4>{Unpack::template lanes<Step, A, By>(tile)...};
         }
         (std::make_integer_sequence<int, 4>{});
     } else if constexpr (By != 0) {
         auto lanes = lanes_of<Unpack, A>(tile);
-        for (auto& step : lanes) step = step ^ std::uint8_t{By};
+        for (auto& step : lanes) {
+            step = step + simd::bytes64<A>::all(static_cast<std::uint8_t>(-By));
+        }
         return lanes;
     } else if constexpr (requires { Unpack::template tile_lanes<A>(tile); }) {
         return Unpack::template tile_lanes<A>(tile);
     } else {
-        return [&]<int... Step>(std::integer_sequence<int, Step...>) {
+        return [&]<int... Step>(std::integer_sequence<int, Step...>) BPW_INLINE_LAMBDA {
             return std::array<simd::bytes64<A>, 4>{Unpack::template lanes<Step, A>(tile)...};
         }
         (std::make_integer_sequence<int, 4>{});
@@ -49,7 +50,7 @@ inline constexpr int fine_bits = [] {
 template <class Unpack, class A, class T>
 [[nodiscard]] BPW_INLINE auto fine_lanes_of([[maybe_unused]] const tile_ref<T>& tile) noexcept {
     if constexpr (fine_bits<Unpack> != 0) {
-        return [&]<int... Step>(std::integer_sequence<int, Step...>) {
+        return [&]<int... Step>(std::integer_sequence<int, Step...>) BPW_INLINE_LAMBDA {
             return std::array<simd::bytes64<A>, 4>{Unpack::template fine_lanes<Step, A>(tile)...};
         }
         (std::make_integer_sequence<int, 4>{});
