@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <span>
@@ -32,17 +33,27 @@ template <std::size_t Rows>
 struct repeated_activation_tile : activation_tile {
     std::int8_t repeated[Rows * tile_weights];
 };
+/// Either with the magnitudes of q or `repeated`, for archs that keep these.
+template <class Tile, std::size_t Bytes>
+struct activation_tile_with_magnitudes : Tile {
+    std::uint8_t magnitude[Bytes];
+};
 
 namespace detail {
 
+template <class Tile, std::size_t Bytes>
+using maybe_with_magnitudes =
+    std::conditional_t<simd::keeps_magnitudes, activation_tile_with_magnitudes<Tile, Bytes>, Tile>;
+
 template <class Order>
 struct tile_of_order {
-    using type = activation_tile;
+    using type = maybe_with_magnitudes<activation_tile, tile_weights>;
 };
 template <class Order>
     requires simd::keeps_repeated_quads<std::size_t{Order::rows}>
 struct tile_of_order<Order> {
-    using type = repeated_activation_tile<std::size_t{Order::rows}>;
+    static constexpr auto rows = std::size_t{Order::rows};
+    using type = maybe_with_magnitudes<repeated_activation_tile<rows>, rows * tile_weights>;
 };
 
 // 256 values in the order of the weights.
@@ -134,6 +145,13 @@ void arrange(const quantized_tile& from, Tile& tile) noexcept {
         constexpr auto rows = sizeof tile.repeated / tile_weights;
         for (std::size_t i = 0; i < rows * tile_weights / 4; ++i) {
             std::memcpy(tile.repeated + 4 * i, tile.q + 4 * (i / rows), 4);
+        }
+    }
+    if constexpr (requires { tile.magnitude; }) {
+        const std::int8_t* values = tile.q;
+        if constexpr (requires { tile.repeated; }) values = tile.repeated;
+        for (std::size_t i = 0; i < sizeof tile.magnitude; ++i) {
+            tile.magnitude[i] = static_cast<std::uint8_t>(std::abs(values[i]));
         }
     }
     for (std::size_t quad = 0; quad < tile_weights / 4; ++quad) {

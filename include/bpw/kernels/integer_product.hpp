@@ -87,8 +87,8 @@ template <class Order, int Group>
 }
 
 // One tile times the same tile of a vector.
-template <class Unpack, class A, class T>
-BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
+template <class Unpack, class A, class T, class Tile>
+BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
                               product_sums<A>& sums) noexcept {
     using order = typename Unpack::order;
     using ints = simd::int16x<A>;
@@ -121,8 +121,14 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const activation_tile& x,
         if constexpr (first) {
             sum = start_bias<T, A> == 0 ? ints::zero() : ints::load(x.start + 16 * Step);
         }
-        simd::add_dot4_of_run<Unpack::max, lowered, place.number, place.count>(
-            sum, pairs, lanes[Step], x.q + 64 * Step);
+        const auto add = [&](const auto&... factor) BPW_INLINE_LAMBDA {
+            simd::add_dot4_of_run<Unpack::max, lowered, place.number, place.count>(
+                sum, pairs, lanes[Step], simd::registers_at<A>(factor + 64 * Step)...);
+        };
+        if constexpr (requires { x.magnitude; })
+            add(x.q, x.magnitude);
+        else
+            add(x.q);
         if constexpr (fine != 0) {
             static_assert(first && last);
             sum = sum.template shifted_left<fine>();

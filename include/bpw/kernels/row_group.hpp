@@ -75,13 +75,25 @@ struct scales_of_set {
     }();
 };
 
-// Quads of the activations for vector V of a tile, each for all rows.
+// Registers of quads of the activations, or of their magnitudes, for vector V of a tile, each quad
+// for all rows.
 template <std::size_t Rows, std::size_t V, class A, class Tile>
-[[nodiscard]] BPW_INLINE simd::bytes64<A> values_of_rows(const Tile& x) noexcept {
+[[nodiscard]] BPW_INLINE auto values_of_rows(const Tile& x) noexcept {
     if constexpr (requires { x.repeated; })
-        return simd::bytes64<A>::load(reinterpret_cast<const std::uint8_t*>(x.repeated) + 64 * V);
+        return simd::registers_at<A>(x.repeated + 64 * V);
     else
-        return simd::repeat_quads<Rows, A>(x.q + V * 64 / Rows);
+        return [all = simd::repeat_quads<Rows, A>(x.q + V * 64 / Rows)](std::size_t i)
+                   BPW_INLINE_LAMBDA { return xsimd::bitwise_cast<std::int8_t>(all.v[i]); };
+}
+template <std::size_t Rows, std::size_t V, class A, class Tile>
+[[nodiscard]] BPW_INLINE auto magnitudes_of_rows(const Tile& x) noexcept {
+    if constexpr (requires { x.repeated; }) {
+        return simd::registers_at<A>(x.magnitude + 64 * V);
+    } else {
+        const auto* const quads = reinterpret_cast<const std::int8_t*>(x.magnitude);
+        return [all = simd::repeat_quads<Rows, A>(quads + V * 64 / Rows)](std::size_t i)
+                   BPW_INLINE_LAMBDA { return all.v[i]; };
+    }
 }
 
 template <class A, class T, class Tile>
@@ -124,11 +136,15 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
         const auto vectors = sets.template get<static_cast<int>(s), lowered>();
         simd::pair_sums<A> pairs;
         for_each_index<count>([&](auto i) BPW_INLINE_LAMBDA {
+            const auto add = [&](const auto&... factor) BPW_INLINE_LAMBDA {
+                simd::add_dot4_of_run<unpacked::max, lowered, i, count>(sum, pairs, vectors[i],
+                                                                        factor...);
+            };
             const auto values = values_of_rows<rows, first + i, A>(x);
-            simd::add_dot4_of_run<unpacked::max, lowered, i, count>(
-                sum, pairs, vectors[i], [&](std::size_t n) BPW_INLINE_LAMBDA {
-                    return xsimd::bitwise_cast<std::int8_t>(values.v[n]);
-                });
+            if constexpr (requires { x.magnitude; })
+                add(values, magnitudes_of_rows<rows, first + i, A>(x));
+            else
+                add(values);
         });
         using scales = scales_of_set<T, static_cast<int>(s)>;
         if constexpr (scales::in_place)

@@ -75,7 +75,8 @@ class row_products {
     using separate_sums = std::array<detail::product_sums<A>, rows>;
 
     template <class Unpack>
-    BPW_INLINE static void add_each(const tile_ref<T>& tile, const activation_tile& x,
+    BPW_INLINE static void add_each(const tile_ref<T>& tile,
+                                    const typename activations_for<T, A>::tile& x,
                                     separate_sums& sums) noexcept {
         for (std::size_t k = 0; k < rows; ++k) {
             detail::multiply_tile<Unpack>(

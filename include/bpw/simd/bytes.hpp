@@ -227,6 +227,33 @@ static_assert(pairs_fit<most_unsigned> && !pairs_fit<most_unsigned + 1>);
 inline constexpr int most_unsigned = 127;
 #endif
 
+#if XSIMD_WITH_SSSE3
+template <class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> signed_dot4_on(const i32_batch<A>& sum, const s8_batch<A>& v,
+                                                     const s8_batch<A>& s,
+                                                     const u8_batch<A>& magnitude,
+                                                     xsimd::ssse3) noexcept {
+    const __m128i pairs = _mm_maddubs_epi16(magnitude, _mm_sign_epi8(v, s));
+    return _mm_add_epi32(sum, _mm_madd_epi16(pairs, _mm_set1_epi16(1)));
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> signed_dot4_on(const i32_batch<A>& sum, const s8_batch<A>& v,
+                                                     const s8_batch<A>& s,
+                                                     const u8_batch<A>& magnitude,
+                                                     xsimd::avx2) noexcept {
+    const __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(v, s));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+#endif
+template <class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> signed_dot4_on(const i32_batch<A>& sum, const s8_batch<A>& v,
+                                                     const s8_batch<A>& s, const u8_batch<A>&,
+                                                     xsimd::generic) noexcept {
+    return signed_dot4_on<A>(sum, v, s, A{});
+}
+
 // A ladder of tables of 16: the table's half is chosen by the index's upper bit.
 template <class A, std::size_t Size, class Tag>
 [[nodiscard]] BPW_INLINE u8_batch<A> lookup_on(std::integral_constant<std::size_t, Size>,
@@ -354,6 +381,28 @@ template <int MaxU, int By, class A>
     else
         return detail::signed_dot4_on<A>(sum, xsimd::bitwise_cast<std::int8_t>(u), s, A{});
 }
+
+/// The same with the magnitudes of s, which save archs that keep them (keeps_magnitudes) the
+/// magnitudes of the lanes.
+template <int MaxU, int By, class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> dot4_of_lowered(const i32_batch<A>& sum, const u8_batch<A>& u,
+                                                      const s8_batch<A>& s,
+                                                      const u8_batch<A>& magnitude) noexcept {
+    // The negative of -128 is not a byte.
+    if constexpr (By == 0 || By == 128)
+        return dot4_of_lowered<MaxU, By, A>(sum, u, s);
+    else
+        return detail::signed_dot4_on<A>(sum, xsimd::bitwise_cast<std::int8_t>(u), s, magnitude,
+                                         A{});
+}
+
+/// Whether activations are kept with their magnitudes: where signed bytes are multiplied as
+/// magnitudes and signs.
+#if XSIMD_WITH_SSSE3 && !defined(__AVXVNNI__) && !defined(__AVX512F__)
+inline constexpr bool keeps_magnitudes = true;
+#else
+inline constexpr bool keeps_magnitudes = false;
+#endif
 
 /// dot4() of u - By, By 0 or 128.
 template <int MaxU, int By, class A>

@@ -130,28 +130,33 @@ struct pair_sums {
     registers<i16_batch<A>, 64 / u8_batch<A>::size> v;
 };
 
+template <class First, class... Others>
+[[nodiscard]] BPW_INLINE const First& first_of(const First& first, const Others&...) noexcept {
+    return first;
+}
+
+/// The registers of 64 bytes at `p`, for add_dot4_of_run().
+template <class A, class Byte>
+[[nodiscard]] BPW_INLINE auto registers_at(const Byte* p) noexcept {
+    return [p](std::size_t i) BPW_INLINE_LAMBDA {
+        using vector = xsimd::batch<Byte, A>;
+        return vector::load_unaligned(p + i * vector::size);
+    };
+}
+
 /// Vector K of Count: sum += lanes . s by fours, exact when all are added, in the order of K. The
-/// lanes, at most MaxU, were lowered by LoweredBy: see lowered_by. `s(i)` is register i of the
-/// other factor.
-template <int MaxU, int LoweredBy, std::size_t K, std::size_t Count, class A, class S>
+/// lanes, at most MaxU, were lowered by LoweredBy: see lowered_by. `s(i)...` is register i of the
+/// other factor and, where these are kept, of its magnitudes.
+template <int MaxU, int LoweredBy, std::size_t K, std::size_t Count, class A, class... S>
 BPW_INLINE void add_dot4_of_run(int16x<A>& sum, pair_sums<A>& pairs, const bytes64<A>& lanes,
-                                const S& s) noexcept {
+                                const S&... s) noexcept {
     sum = int16x<A>::make([&](std::size_t i) {
         auto of_register = sum.v[i];
         if constexpr (LoweredBy != 0 || multiplied_as_words(MaxU))
-            of_register = dot4_of_lowered<MaxU, LoweredBy, A>(of_register, lanes.v[i], s(i));
+            of_register = dot4_of_lowered<MaxU, LoweredBy, A>(of_register, lanes.v[i], s(i)...);
         else
-            dot_quads<MaxU, K, Count, A>(of_register, pairs.v[i], lanes.v[i], s(i));
+            dot_quads<MaxU, K, Count, A>(of_register, pairs.v[i], lanes.v[i], first_of(s(i)...));
         return of_register;
-    });
-}
-/// The same with the 64 bytes at `s`.
-template <int MaxU, int LoweredBy, std::size_t K, std::size_t Count, class A>
-BPW_INLINE void add_dot4_of_run(int16x<A>& sum, pair_sums<A>& pairs, const bytes64<A>& lanes,
-                                const std::int8_t* s) noexcept {
-    using vector = s8_batch<A>;
-    add_dot4_of_run<MaxU, LoweredBy, K, Count>(sum, pairs, lanes, [&](std::size_t i) {
-        return vector::load_unaligned(s + i * vector::size);
     });
 }
 

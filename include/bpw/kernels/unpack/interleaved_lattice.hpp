@@ -284,6 +284,16 @@ inline constexpr auto row_scale_levels = [] {
     return out;
 }();
 
+// Whether the scales of all numbers lie at the same distances.
+template <class T>
+inline constexpr bool even_scale_steps = [] {
+    const auto& levels = row_scale_levels<T>;
+    for (std::size_t v = 1; v < std::size_t{1} << std::remove_cvref_t<decltype(T::s)>::width; ++v) {
+        if (levels[v] - levels[v - 1] != levels[1] - levels[0]) return false;
+    }
+    return true;
+}();
+
 template <int J, class A, class T>
     requires interleaved_lattice<T>
 [[nodiscard]] BPW_INLINE simd::float16<A> row_scales(const tile_ref<T>& tile) noexcept {
@@ -304,7 +314,15 @@ template <int J, class A, class T>
         }
     }();
     constexpr int width = std::remove_cvref_t<decltype(T::s)>::width;
-    return row_block_scales<J, A>(tile) * simd::lookup_floats<width>(row_scale_levels<T>, numbers);
+    const auto scale = row_block_scales<J, A>(tile);
+    if constexpr (even_scale_steps<T> && simd::gathers_rather_than_looks_up<A>) {
+        constexpr auto& levels = row_scale_levels<T>;
+        auto level = simd::float16<A>::all(levels[0]);
+        level.add_product(numbers.to_float(), simd::float16<A>::all(levels[1] - levels[0]));
+        return scale * level;
+    } else {
+        return scale * simd::lookup_floats<width>(row_scale_levels<T>, numbers);
+    }
 }
 
 }  // namespace detail

@@ -10,6 +10,8 @@
 #include <bpw/formats/lattice.hpp>
 #include <bpw/kernels/unpack/words.hpp>
 
+#include <bit>
+
 BPW_NAMESPACE_BEGIN
 
 namespace detail {
@@ -178,7 +180,8 @@ inline constexpr auto shift_plan = simd::word_plan::make(8, sizeof(typename T::b
 template <class T>
 struct lattice_lanes {
     // A power of two, because sums are multiplied with it.
-    static constexpr int bias = 64;
+    static constexpr int bias =
+        static_cast<int>(std::bit_ceil(static_cast<unsigned>(traits<T>::lanes.max)));
     static constexpr int max = bias + traits<T>::lanes.max;
 
     // The lanes of sixty-four quads out of their codes and signs (or shifts).
