@@ -1,4 +1,6 @@
 // Vectors of 64 bytes, 16 integers and 16 floats at this level, against plain loops.
+#include <bpw/simd/dot_run.hpp>
+#include <bpw/simd/gathered.hpp>
 #include <bpw/simd/vector64.hpp>
 #include <reference/random.hpp>
 #include <reference/same_bits.hpp>
@@ -485,6 +487,103 @@ TEST(add_dot4, is_exact_for_every_bound) {
     check_add_dot4<129>();
     check_add_dot4<130>();
     check_add_dot4<255>();
+}
+
+// --- add_dot4_of_run -----------------------------------------------------------------------------
+
+// Lanes of 0 ... MaxU that archs which lower such lanes lower by `By`.
+template <int MaxU, int By>
+void check_run() {
+    SCOPED_TRACE(MaxU);
+    constexpr int by = simd::lowered_by<MaxU, arch> == 0 ? 0 : By;
+    reference::random numbers(16);
+    for (int round = 0; round < 1000; ++round) {
+        bytes u[4];
+        std::int8_t s[4][64];
+        std::uint8_t magnitude[4][64];
+        ints expected;
+        for (auto& n : expected) n = static_cast<std::int32_t>(numbers.below(2000)) - 1000;
+        auto got = vector_of(expected);
+        auto with_magnitudes = got;
+        for (std::size_t k = 0; k < 4; ++k) {
+            for (std::size_t i = 0; i < 64; ++i) {
+                // In the first rounds extremes, all of one sign in the very first.
+                const int lane = round < 2     ? MaxU
+                                 : round < 200 ? static_cast<int>(numbers.below(2)) * MaxU
+                                               : static_cast<int>(numbers.below(MaxU + 1));
+                const int value = round < 2     ? 254 * round - 127
+                                  : round < 200 ? static_cast<int>(numbers.below(2)) * 254 - 127
+                                                : static_cast<int>(numbers.below(255)) - 127;
+                u[k][i] = static_cast<std::uint8_t>(lane - by);
+                s[k][i] = static_cast<std::int8_t>(value);
+                magnitude[k][i] = static_cast<std::uint8_t>(std::abs(value));
+                expected[i / 4] += (lane - by) * value;
+            }
+        }
+        simd::pair_sums<arch> pairs;
+        simd::pair_sums<arch> other_pairs;
+        const auto add = [&]<std::size_t K>(std::integral_constant<std::size_t, K>) {
+            const auto values = simd::registers_at<arch>(s[K]);
+            simd::add_dot4_of_run<MaxU, by, K, 4>(got, pairs, vector_of(u[K]), values);
+            simd::add_dot4_of_run<MaxU, by, K, 4>(with_magnitudes, other_pairs, vector_of(u[K]),
+                                                  values, simd::registers_at<arch>(magnitude[K]));
+        };
+        add(std::integral_constant<std::size_t, 0>{});
+        add(std::integral_constant<std::size_t, 1>{});
+        add(std::integral_constant<std::size_t, 2>{});
+        add(std::integral_constant<std::size_t, 3>{});
+        ASSERT_EQ(values_of(got), expected);
+        ASSERT_EQ(values_of(with_magnitudes), expected);
+    }
+}
+
+TEST(add_dot4_of_run, is_exact_for_every_bound) {
+    check_run<1, 0>();
+    check_run<15, 0>();
+    check_run<31, 0>();
+    check_run<64, 0>();
+    check_run<129, 0>();
+    check_run<240, 127>();
+    check_run<255, 128>();
+}
+
+// --- gather_parts --------------------------------------------------------------------------------
+
+// Sixteen numbers of 6 bits: four bits from byte 2 n / 3 and two from byte 10 + n / 4 on.
+constexpr int low_byte(int n) { return 2 * n / 3; }
+constexpr int low_shift(int n) { return n % 2 == 0 ? 4 : 1; }
+constexpr int high_byte(int n) { return 10 + n / 4; }
+constexpr int high_shift(int n) { return 2 * (3 - n % 4); }
+template <class Byte, class Shift>
+constexpr simd::number_part make_part(Byte byte, Shift shift, int width, int at) {
+    simd::number_part part{{3, 3, 3, 3}, {}, width, at};
+    for (int n = 0; n < 16; ++n) {
+        const auto i = static_cast<std::size_t>(n);
+        for (std::size_t k = 0; k < 4; ++k) part.plan.byte[4 * i + k] = 128;
+        part.plan.byte[4 * i] = part.plan.byte[4 * i + 1] = static_cast<std::uint8_t>(byte(n));
+        part.plan.shift[i] = shift(n);
+    }
+    part.plan.mask = (1 << width) - 1;
+    return part;
+}
+constexpr std::array<simd::number_part, 2> two_parts{make_part(low_byte, low_shift, 4, 0),
+                                                     make_part(high_byte, high_shift, 2, 4)};
+constexpr std::array<simd::number_part, 1> one_part{make_part(high_byte, high_shift, 2, 0)};
+
+TEST(gather_parts, of_two_and_of_one) {
+    reference::random numbers(17);
+    for (int round = 0; round < 200; ++round) {
+        std::uint8_t block[19];
+        for (auto& b : block) b = static_cast<std::uint8_t>(numbers.below(256));
+        const auto both = values_of(simd::gather_parts<two_parts, arch>(block));
+        const auto one = values_of(simd::gather_parts<one_part, arch>(block));
+        for (int n = 0; n < 16; ++n) {
+            const int low = block[3 + low_byte(n)] >> low_shift(n) & 15;
+            const int high = block[3 + high_byte(n)] >> high_shift(n) & 3;
+            EXPECT_EQ(both[static_cast<std::size_t>(n)], low | high << 4);
+            EXPECT_EQ(one[static_cast<std::size_t>(n)], high);
+        }
+    }
 }
 
 }  // namespace
