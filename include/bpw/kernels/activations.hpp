@@ -28,10 +28,13 @@ struct alignas(64) activation_tile {
     float minus_odd[16];  ///< minus scale times the sum of q of every run of 32, in the odd places
 };
 
-/// The same with every quad as often as rows stand together, for archs that keep it so.
+/// The same with everything as often as rows stand together, for archs that keep it so.
 template <std::size_t Rows>
 struct repeated_activation_tile : activation_tile {
-    std::int8_t repeated[Rows * tile_weights];
+    std::int8_t repeated[Rows * tile_weights];  ///< every quad
+    std::int32_t repeated_start[Rows * 64];     ///< the first of every set of vectors
+    float repeated_scale[Rows * 16];            ///< of every group that has a scale
+    float repeated_sum[Rows * 16];  ///< of the first run of every group, then of the second
 };
 /// Either with the magnitudes of q or `repeated`, for archs that keep these.
 template <class Tile, std::size_t Bytes>
@@ -141,10 +144,21 @@ void arrange(const quantized_tile& from, Tile& tile) noexcept {
             run % 2 == 0 ? 0.0f : -from.scale[run / 2] * static_cast<float>(sum32);
     }
     arrange<Order>(from.q, tile.q);
-    if constexpr (requires { tile.repeated; }) {
-        constexpr auto rows = sizeof tile.repeated / tile_weights;
+    if constexpr (requires {
+                      tile.repeated;
+                      Order::rows;
+                  }) {
+        constexpr auto rows = std::size_t{Order::rows};
         for (std::size_t i = 0; i < rows * tile_weights / 4; ++i) {
             std::memcpy(tile.repeated + 4 * i, tile.q + 4 * (i / rows), 4);
+        }
+        constexpr auto runs = std::size_t{Group} / 16;
+        constexpr auto groups = tile_weights / std::size_t{Group};
+        for (std::size_t i = 0; i < groups * rows; ++i) {
+            tile.repeated_scale[i] = tile.scale[i / rows * runs];
+            for (std::size_t run = 0; run < runs; ++run) {
+                tile.repeated_sum[run * groups * rows + i] = tile.sum[i / rows * runs + run];
+            }
         }
     }
     if constexpr (requires { tile.magnitude; }) {
@@ -160,6 +174,13 @@ void arrange(const quantized_tile& from, Tile& tile) noexcept {
     }
     if constexpr (requires { Order::add_up(tile.start); }) {
         Order::add_up(tile.start);
+        if constexpr (requires { tile.repeated_start; }) {
+            constexpr auto rows = std::size_t{Order::rows};
+            constexpr auto set = std::size_t{Order::quads_of_set};
+            for (std::size_t i = 0; i < 64 / set * 16; ++i) {
+                tile.repeated_start[i] = tile.start[i / 16 * set + i % 16 / rows];
+            }
+        }
     } else {
         // Sums go on from step to step while these are of the same groups.
         for (int step = 2; step >= 0; --step) {

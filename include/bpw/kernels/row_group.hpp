@@ -96,6 +96,24 @@ template <std::size_t Rows, std::size_t V, class A, class Tile>
     }
 }
 
+// What the activations of the groups of scale vector J are multiplied with, and the sums of their
+// first (Run = 0) or second runs.
+template <class T, int J, class A, class Tile>
+[[nodiscard]] BPW_INLINE simd::float16<A> scales_of_groups(const Tile& x) noexcept {
+    if constexpr (requires { x.repeated_scale; })
+        return simd::float16<A>::load(x.repeated_scale + 16 * J);
+    else
+        return simd::spread(simd::float16<A>::load(x.scale), run_of_scale<T, J>);
+}
+template <class T, int J, int Run, class A, class Tile>
+[[nodiscard]] BPW_INLINE simd::float16<A> sums_of_groups(const Tile& x) noexcept {
+    if constexpr (requires { x.repeated_sum; })
+        return simd::float16<A>::load(x.repeated_sum +
+                                      16 * (Run * static_cast<int>(scale_vectors<T>) + J));
+    else
+        return simd::spread(simd::float16<A>::load(x.sum), run_of_scale<T, J, Run>);
+}
+
 template <class A, class T, class Tile>
 BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
                                   row_group_sums<A>& sums) noexcept {
@@ -103,16 +121,14 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
     using layout = row_layout<T>;
     using unpacked = unpack<T>;
     constexpr auto rows = std::size_t{traits<T>::rows};
-    const auto x_scale = lanes::load(x.scale);
-    const auto x_sum = lanes::load(x.sum);
     std::array<lanes, scale_vectors<T>> scale;
     for_each_index<scale_vectors<T>>([&](auto j) BPW_INLINE_LAMBDA {
         constexpr auto J = static_cast<int>(j);
         const auto own = row_scales<J, A>(tile);
         const auto add_offset = [&](const lanes& offset) BPW_INLINE_LAMBDA {
-            sums.offsets.add_product(offset, simd::spread(x_sum, run_of_scale<T, J>));
+            sums.offsets.add_product(offset, sums_of_groups<T, J, 0, A>(x));
             if constexpr (layout::group == 32) {
-                sums.offsets.add_product(offset, simd::spread(x_sum, run_of_scale<T, J, 1>));
+                sums.offsets.add_product(offset, sums_of_groups<T, J, 1, A>(x));
             }
         };
         if constexpr (has_group_offset<T>) {
@@ -121,7 +137,7 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
             const auto shift = row_numbers<A, T, T::shift, J>(tile).to_float();
             add_offset(own * (shift * lanes::all(static_cast<float>(unpacked::step))));
         }
-        scale[j] = own * simd::spread(x_scale, run_of_scale<T, J>);
+        scale[j] = own * scales_of_groups<T, J, A>(x);
     });
     const row_sets<A, T> sets(tile);
     for_each_index<std::size_t{layout::sets}>([&](auto s) BPW_INLINE_LAMBDA {
@@ -129,7 +145,10 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
         constexpr auto first = s * std::size_t{layout::set};
         auto sum = simd::int16x<A>::zero();
         if constexpr (start_bias<T, A> != 0) {
-            sum = simd::repeat_ints<rows, A>(x.start + first * quads);
+            if constexpr (requires { x.repeated_start; })
+                sum = simd::int16x<A>::load(x.repeated_start + 16 * s);
+            else
+                sum = simd::repeat_ints<rows, A>(x.start + first * quads);
         }
         constexpr int lowered = lanes_lowered_by<T, A>;
         constexpr auto count = std::size_t{layout::set};

@@ -144,6 +144,7 @@ template <class T>
 struct row_order {
     using layout = row_layout<T>;
     static constexpr int rows = layout::rows;
+    static constexpr int quads_of_set = layout::set * layout::quads;
     [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
         const int quad = (64 * step + lane) / 4;
         return layout::column(quad / layout::quads, quad % layout::quads) + lane % 4;

@@ -38,6 +38,7 @@ struct row_layout<T> {
 // The same for all types, so that they share activations.
 struct lattice_row_order {
     static constexpr int rows = 4;
+    static constexpr int quads_of_set = 16;
     [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
         const int run = 4 * step + lane % 16 / 4;
         return 16 * run + 4 * (lane % 4) + lane / 16;
