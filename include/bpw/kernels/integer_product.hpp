@@ -56,6 +56,35 @@ inline constexpr std::array<int, 16> scale_places_of_step = [] {
     return runs;
 }();
 
+// The scales of a tile's runs for scale_of_quads(), in memory where that is where they are wanted.
+// Those of a group of 32 are equal.
+template <class Order, int Group, bool Even, class A>
+class scales_of_runs {
+  public:
+    BPW_INLINE explicit scales_of_runs(const simd::float16<A>& scale) noexcept : scale_(scale) {
+        if constexpr (in_memory) {
+            scale.store(memory_);
+            simd::through_memory(memory_);
+        }
+    }
+    template <int Step>
+    [[nodiscard]] BPW_INLINE simd::float16<A> of_step() const noexcept;
+
+  private:
+    static constexpr bool first_of_two = Even || Group == 32;
+    static constexpr bool in_memory = [] {
+        const auto spreads = [](const auto& from) {
+            return simd::spreads_one_lane_to_registers<A>(from);
+        };
+        return spreads(scale_places_of_step<Order, 0, first_of_two>) &&
+               spreads(scale_places_of_step<Order, 1, first_of_two>) &&
+               spreads(scale_places_of_step<Order, 2, first_of_two>) &&
+               spreads(scale_places_of_step<Order, 3, first_of_two>);
+    }();
+    simd::float16<A> scale_;
+    alignas(64) float memory_[in_memory ? 16 : 1];
+};
+
 // The scale of each quad of a step, out of those of the runs.
 template <class Order, int Step, bool Even, class A>
 [[nodiscard]] BPW_INLINE simd::float16<A> scale_of_quads(const simd::float16<A>& scale) noexcept {
@@ -70,6 +99,15 @@ template <class Order, int Step, bool Even, class A>
         return scale;
     else
         return simd::spread(scale, from);
+}
+
+template <class Order, int Group, bool Even, class A>
+template <int Step>
+simd::float16<A> scales_of_runs<Order, Group, Even, A>::of_step() const noexcept {
+    if constexpr (in_memory)
+        return simd::load_spread<A>(memory_, scale_places_of_step<Order, Step, first_of_two>);
+    else
+        return scale_of_quads<Order, Step, Even>(scale_);
 }
 
 // The number of a step among those whose products are added up before a scale is applied.
@@ -112,6 +150,7 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
     constexpr int lowered = lanes_lowered_by<T, A>;
     const auto lanes = lanes_of<Unpack, A, lowered>(tile);
     [[maybe_unused]] const auto fine_lanes = fine_lanes_of<Unpack, A>(tile);
+    const scales_of_runs<order, group, alternating, A> of_runs(scale);
     ints sum;
     simd::pair_sums<A> pairs;
     const auto step = [&]<int Step>(std::integral_constant<int, Step>) {
@@ -135,8 +174,7 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
             simd::add_dot4<(1 << fine) - 1>(sum, fine_lanes[Step], x.q + 64 * Step);
         }
         if constexpr (last) {
-            sums.products.add_product(sum.to_float(),
-                                      scale_of_quads<order, Step, alternating>(scale));
+            sums.products.add_product(sum.to_float(), of_runs.template of_step<Step>());
         }
     };
     step(std::integral_constant<int, 0>{});

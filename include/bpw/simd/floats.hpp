@@ -100,15 +100,6 @@ BPW_INLINE void permute256(const std::uint8_t* in, std::uint8_t* out, xsimd::avx
 
 }  // namespace detail
 
-/// Makes loads read what was just stored to x. Compilers would take the parts of a vector out of
-/// its register, by shuffles, where a load spreads or widens them on its way.
-template <class T>
-BPW_INLINE void through_memory([[maybe_unused]] T& x) noexcept {
-#if defined(__GNUC__)
-    asm("" : "+m"(x));
-#endif
-}
-
 /// Sixteen signed bytes as floats.
 template <class A>
 [[nodiscard]] BPW_INLINE float16<A> from_signed_bytes(const std::int8_t* p) noexcept {

@@ -17,6 +17,15 @@ BPW_NAMESPACE_BEGIN
 
 namespace simd {
 
+/// Makes loads read what was just stored to x. Compilers would take the parts of a vector out of
+/// its register, by shuffles, where a load spreads or widens them on its way.
+template <class T>
+BPW_INLINE void through_memory([[maybe_unused]] T& x) noexcept {
+#if defined(__GNUC__)
+    asm("" : "+m"(x));
+#endif
+}
+
 template <class A>
 struct bytes64 {
     using vector = u8_batch<A>;
@@ -374,6 +383,12 @@ template <class A>
 }
 #endif
 
+#if XSIMD_WITH_AVX2 && !XSIMD_WITH_AVX512F
+inline constexpr bool loads_lanes = true;
+#else
+inline constexpr bool loads_lanes = false;
+#endif
+
 template <class A>
 [[nodiscard]] BPW_INLINE float16<A> spread(const float16<A>& x, const std::array<int, 16>& from,
                                            xsimd::generic) noexcept {
@@ -441,6 +456,25 @@ template <int Bits = 4, class A>
 [[nodiscard]] BPW_INLINE float16<A> lookup_floats(const std::array<float, 16>& table,
                                                   const int16x<A>& index) noexcept {
     return detail::lookup_floats<Bits, A>(table, index, A{});
+}
+
+/// Whether every register of spread(x, from) holds one of the lanes of x, which archs without wide
+/// permutations better load than move.
+template <class A>
+[[nodiscard]] constexpr bool spreads_one_lane_to_registers(
+    const std::array<int, 16>& from) noexcept {
+    constexpr auto size = int16x<A>::per_vector;
+    for (std::size_t i = 0; i < 16; ++i) {
+        if (from[i] != from[i / size * size]) return false;
+    }
+    return detail::loads_lanes;
+}
+/// spread() out of the sixteen floats at p, where the above is so.
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> load_spread(const float* p,
+                                                const std::array<int, 16>& from) noexcept {
+    return float16<A>::make(
+        [&](std::size_t i) { return xsimd::batch<float, A>(p[from[i * float16<A>::per_vector]]); });
 }
 
 /// Lane i of the result is lane from[i] of x.
