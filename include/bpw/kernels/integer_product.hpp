@@ -164,7 +164,9 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
             simd::add_dot4_of_run<Unpack::max, lowered, place.number, place.count>(
                 sum, pairs, lanes[Step], simd::registers_at<A>(factor + 64 * Step)...);
         };
-        if constexpr (requires { x.magnitude; })
+        // Magnitudes of rows that stand together are not in the order of q.
+        if constexpr (
+            requires { x.magnitude; } && !requires { x.repeated; })
             add(x.q, x.magnitude);
         else
             add(x.q);
