@@ -375,7 +375,7 @@ template <int Bits, class A>
 }
 #endif
 #if XSIMD_WITH_AVX512BW
-template <class A>
+template <int, class A>
 [[nodiscard]] BPW_INLINE float16<A> lookup_floats(const std::array<float, 16>& table,
                                                   const int16x<A>& index,
                                                   xsimd::avx512bw) noexcept {
