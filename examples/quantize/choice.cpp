@@ -152,17 +152,10 @@ class chooser {
         }
         if (!args_.output.empty()) o.output = bpw::type_from_name(args_.output).value();
         const auto mix = plan::find_preset(args_.preset, project_).value();
-        const auto types = plan::preset_types(mix, about(), preset_, o).value();
-        const auto& base = bpw::info(mix.base);
-        for (std::size_t i = 0; i < types.size(); ++i) {
+        const auto choices = plan::preset_choices(mix, about(), preset_, o).value();
+        for (std::size_t i = 0; i < choices.size(); ++i) {
             if (!plan::detail::is_quantized(preset_[i], project_ == dialect::ik)) continue;
-            wishes[i].type = types[i];
-            if (preset_[i].shape[0] % base.block_size != 0) {
-                changed_.add(preset_[i].name, "becomes " + text(types[i]) + ": its rows of " +
-                                                  std::to_string(preset_[i].shape[0]) +
-                                                  " weights are no whole blocks of " +
-                                                  text(mix.base));
-            }
+            wishes[i].type = choices[i].asked;
         }
     }
 

@@ -225,6 +225,10 @@ TEST_F(quantize, says_what_it_stores_instead) {
     expect_words(o.err,
                  {"blk.0.ffn_down.weight becomes q5_0 instead of q4_k_r4", "rows of 96 weights",
                   "token_embd.weight becomes q4_K instead of q4_k_r4"});
+    const auto mix = examples_test::run(
+        "quantize", {path.string(), at("mix.gguf"), "--preset", "q4_k_r4", "--dry-run"});
+    ASSERT_EQ(mix.status, 0) << mix.err;
+    expect_words(mix.err, {"blk.0.ffn_down.weight becomes q5_0 instead of q4_k_r4"});
 }
 
 TEST_F(quantize, plans_and_encodes) {

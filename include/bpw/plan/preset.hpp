@@ -629,10 +629,16 @@ struct preset {
     return m;
 }
 
-/// The types that llama-quantize gives to the tensors of a model with a named mix, in their order:
-/// what the mix's rules ask for, or what is stored in its place. Tensors that are not quantized
-/// keep their source type. Errors: those of rule_index for custom rules and of stored_type.
-[[nodiscard]] inline result<std::vector<type_id>> preset_types(
+/// What a mix makes of a tensor.
+struct preset_choice {
+    type_id asked;   ///< by the mix's rules
+    type_id stored;  ///< in its place, where the tensor's shape does not fit
+};
+
+/// The types that llama-quantize gives to the tensors of a model with a named mix, in their order.
+/// Tensors that are not quantized keep their source type. Errors: those of rule_index for custom
+/// rules and of stored_type.
+[[nodiscard]] inline result<std::vector<preset_choice>> preset_choices(
     const preset& p, const preset_model& model, std::span<const preset_tensor> tensors,
     const preset_options& options = {}) {
     namespace when = detail::when;
@@ -670,12 +676,12 @@ struct preset {
     const bool seventy = model.layers == 80 && model.heads_per_kv == 8;
     const bool eight = model.weights > 7'500'000'000 && model.weights < 8'500'000'000;
 
-    std::vector<type_id> types(tensors.size());
+    std::vector<preset_choice> choices(tensors.size());
     // For each role, a bit of a role_set, and for tensors of none.
     std::array<std::uint64_t, std::numeric_limits<detail::role_set>::digits + 1> running{};
     for (const auto index : order) {
         const auto& tensor = tensors[index];
-        types[index] = tensor.source;
+        choices[index] = {tensor.source, tensor.source};
         if (!detail::is_quantized(tensor, ik)) continue;
         const auto dim = [&](std::size_t i) {
             return i < tensor.shape.size() ? tensor.shape[i] : std::uint64_t{1};
@@ -753,8 +759,19 @@ struct preset {
         const auto stored =
             stored_type(type, {tensor.name, dim(0), dim(1)}, ik ? dialect::ik : dialect::mainline);
         if (!stored) return stored.error();
-        types[index] = *stored;
+        choices[index] = {type, *stored};
     }
+    return choices;
+}
+
+/// The same, what is stored alone.
+[[nodiscard]] inline result<std::vector<type_id>> preset_types(
+    const preset& p, const preset_model& model, std::span<const preset_tensor> tensors,
+    const preset_options& options = {}) {
+    const auto choices = preset_choices(p, model, tensors, options);
+    if (!choices) return choices.error();
+    std::vector<type_id> types;
+    for (const auto& choice : *choices) types.push_back(choice.stored);
     return types;
 }
 
