@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -255,6 +256,51 @@ TEST(sensitivity, losses_are_those_of_files_that_quantize_writes) {
     const auto at = curve.find("q2_K,");
     ASSERT_NE(at, std::string::npos) << curve;
     EXPECT_EQ(std::stod(curve.substr(at + 5)), kl);
+}
+
+// An importance matrix in the binary format: all columns of these tensors, some weighing more.
+std::string importance_of(const std::vector<std::string>& tensors, int columns) {
+    std::string out;
+    const auto add = [&](const auto& value) {
+        out.append(reinterpret_cast<const char*>(&value), sizeof value);
+    };
+    add(static_cast<std::int32_t>(tensors.size()));
+    for (const auto& name : tensors) {
+        add(static_cast<std::int32_t>(name.size()));
+        out += name;
+        add(std::int32_t{1});  // calls
+        add(std::int32_t{columns});
+        for (int c = 0; c < columns; ++c) add(c % 5 == 0 ? 20.0f : 1.0f);
+    }
+    return out;
+}
+
+TEST(sensitivity, encodes_with_the_importance_that_it_is_given) {
+    const scratch folder;
+    const auto text = text_in(folder, 1);
+    const auto importance = folder.path("imatrix.dat");
+    write(importance, importance_of({"blk.0.attn_k.weight", "blk.0.attn_v.weight"}, 256));
+    const std::string tensors = R"(blk\.0\.attn_[kv]\.)";
+    const auto loss = [&](const std::string& name, const std::vector<std::string>& more) {
+        const auto out = folder.path(name);
+        std::vector<std::string> arguments{f16,     text,      "--out", out,           "--tensors",
+                                           tensors, "--types", "q2_K",  "--reference", "q2_K"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        const auto o = run("sensitivity", arguments);
+        EXPECT_EQ(o.status, 0) << o.err;
+        const auto curve = content_of(out + "/group0/kld_results.csv");
+        const auto at = curve.find("q2_K,");
+        return at == std::string::npos ? -1.0 : std::stod(curve.substr(at + 5));
+    };
+    const auto with = loss("with", {"--imatrix", importance});
+    EXPECT_NE(with, loss("without", {}));
+
+    const auto file = folder.path("q2.gguf");
+    const auto q =
+        run("quantize", {f16, file, "--custom-q", tensors + "=q2_K", "--imatrix", importance});
+    ASSERT_EQ(q.status, 0) << q.err;
+    const double kl = measured({file, text, "--base", f16})["models"][0]["kl_divergence"]["mean"];
+    EXPECT_EQ(with, kl);
 }
 
 TEST(sensitivity, groups_share_what_they_lose) {
