@@ -137,7 +137,8 @@ constexpr std::array<int, 16> bits_from{0, 2, 4, 6, 1, 0, 3, 2, 5, 4, 6, 0, 3, 3
 
 template <int Swap, int Width, int To>
 void expect_placed(const plain& x) {
-    const auto got = stored(simd::placed_quads<Swap, Width, To, bits_from>(bytes::load(x.data())));
+    const auto got =
+        stored(simd::placed_quads<Swap, Width, To, bits_from, false>(bytes::load(x.data())));
     for (std::size_t i = 0; i < 64; ++i) {
         const int byte = x[i ^ 4 * std::size_t{Swap}];
         EXPECT_EQ(got[i], (byte >> bits_from[i / 4] & ((1 << Width) - 1)) << To);

@@ -357,12 +357,63 @@ TEST(halves, have_every_pair_of_fields) {
                         expected[i] = static_cast<std::uint8_t>((x[i] >> low & mask) << to);
                         expected[32 + i] = static_cast<std::uint8_t>((x[i] >> high & mask) << to);
                     }
-                    ASSERT_EQ((values_of(simd::halves<width, low, high, to, arch>(x.data()))),
-                              expected)
+                    ASSERT_EQ(
+                        (values_of(simd::halves<width, low, high, to, false, arch>(x.data()))),
+                        expected)
                         << width << " bits from " << low << " and " << high;
                 }
             });
         });
+    }
+}
+
+// Where anything may stand beside the bits, those are still the same.
+TEST(halves, may_be_loose) {
+    reference::random numbers(14);
+    std::vector<std::uint8_t> x(32);
+    for (auto& b : x) b = static_cast<std::uint8_t>(numbers.below(256));
+    const auto exact = values_of(simd::halves<2, 4, 6, 4, false, arch>(x.data()));
+    const auto loose = values_of(simd::halves<2, 4, 6, 4, true, arch>(x.data()));
+    for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(loose[i] & 0x30, exact[i]);
+}
+
+TEST(field, may_be_loose) {
+    reference::random numbers(15);
+    const auto x = random_bytes(numbers);
+    const auto exact = values_of(vector_of(x).template field<3, 2>());
+    const auto loose = values_of(vector_of(x).template field<3, 2, true>());
+    for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(loose[i] & 7, exact[i]);
+}
+
+TEST(joined, has_the_low_bits_of_one_and_the_others_of_another) {
+    reference::random numbers(16);
+    const auto x = random_bytes(numbers);
+    const auto y = random_bytes(numbers);
+    const auto got = values_of(simd::joined<3>(vector_of(x), vector_of(y)));
+    for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(got[i], (x[i] & 7) | (y[i] & 0xf8));
+}
+
+constexpr auto table16 = [] {
+    std::array<std::uint8_t, 16> out{};
+    for (std::size_t i = 0; i < 16; ++i) out[i] = static_cast<std::uint8_t>(7 * i + 3);
+    return out;
+}();
+constexpr auto table32 = [] {
+    std::array<std::uint8_t, 32> out{};
+    for (std::size_t i = 0; i < 32; ++i) out[i] = static_cast<std::uint8_t>(5 * i + 90);
+    return out;
+}();
+
+TEST(lookup_low_bits, ignores_the_others) {
+    for (int first = 0; first < 256; first += 64) {
+        bytes x;
+        for (std::size_t i = 0; i < 64; ++i) x[i] = static_cast<std::uint8_t>(first + int(i));
+        const auto of16 = values_of(simd::lookup_low_bits<table16>(vector_of(x)));
+        const auto of32 = values_of(simd::lookup_low_bits<table32>(vector_of(x)));
+        for (std::size_t i = 0; i < 64; ++i) {
+            EXPECT_EQ(of16[i], table16[x[i] % 16]);
+            EXPECT_EQ(of32[i], table32[x[i] % 32]);
+        }
     }
 }
 

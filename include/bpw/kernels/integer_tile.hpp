@@ -78,8 +78,10 @@ template <class Unpack, class A, class T>
 [[nodiscard]] BPW_INLINE tile_scales<A> scales_of(const tile_ref<T>& tile) noexcept {
     constexpr bool is_scalar = requires { Unpack::is_scalar; };
     if constexpr (fast_scales<T> && !is_scalar) {
-        const auto scale = scale_vector<A>(tile);
-        return {scale, offset_vector<Unpack, A>(tile, scale)};
+        tile_scales<A> out;
+        out.scale = scale_vector<A>(tile);
+        out.offset = offset_vector<Unpack, A>(tile, out.scale);
+        return out;
     } else {
         static_assert(!requires { Unpack::step; });
         return scalar_scales<A>(tile);

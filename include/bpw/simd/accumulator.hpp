@@ -39,6 +39,16 @@ struct registers {
         : all{from.all[I]...} {}
 };
 
+/// One register needs no care.
+template <class V>
+struct registers<V, 1> {
+    V all[1];
+
+    [[nodiscard]] static constexpr std::size_t size() noexcept { return 1; }
+    [[nodiscard]] BPW_INLINE V& operator[](std::size_t i) noexcept { return all[i]; }
+    [[nodiscard]] BPW_INLINE const V& operator[](std::size_t i) const noexcept { return all[i]; }
+};
+
 namespace detail {
 
 template <class A>

@@ -12,7 +12,8 @@ BPW_NAMESPACE_BEGIN
 
 namespace simd {
 
-/// Bits At ... At + Width - 1 of sixteen numbers: see gather_bits.
+/// Bits At ... At + Width - 1 of sixteen numbers: see gather_bits. With a mask of all ones, what
+/// stands above the eight lowest bits is not specified.
 struct number_part {
     std::array<std::size_t, 4> window;
     bit_plan plan;
@@ -71,6 +72,46 @@ requires part_in_integer<Parts, I>::fits [[nodiscard]] BPW_INLINE int16x<A> gath
         return _mm256_and_si256(_mm256_srlv_epi32(_mm256_set1_epi32(four), _mm256_load_si256(by)),
                                 _mm256_set1_epi32(place::part.plan.mask));
     });
+}
+#endif
+
+#if defined(__AVX512VBMI__)
+// A part that lies in eight bytes needs one operation: bytes from any bit of these on.
+template <const auto& Parts, std::size_t I>
+struct part_in_word {
+    static constexpr auto& part = Parts[I];
+    static constexpr std::size_t first = [] {
+        std::size_t least = 8;
+        for (std::size_t i = 0; i < 16; ++i) {
+            least = std::min(least, std::size_t{part.plan.byte[4 * i]});
+        }
+        return least;
+    }();
+    static constexpr bool fits = [] {
+        for (std::size_t i = 0; i < 16; ++i) {
+            if (part.plan.byte[4 * i + 1] > first + 7) return false;
+        }
+        return part.one_window() && part.shifts() && part.width <= 8;
+    }();
+    alignas(64) static constexpr auto bit = [] {
+        std::array<std::uint8_t, 64> out{};
+        for (std::size_t i = 0; i < 64; ++i) {
+            const std::size_t number = i / 4;
+            out[i] = static_cast<std::uint8_t>(8 * (part.plan.byte[4 * number] - first) +
+                                               static_cast<std::size_t>(part.plan.shift[number]));
+        }
+        return out;
+    }();
+};
+template <const auto& Parts, std::size_t I, class A>
+requires part_in_word<Parts, I>::fits [[nodiscard]] BPW_INLINE int16x<A> gather_part(
+    const std::uint8_t* p, xsimd::avx512bw) noexcept {
+    using place = part_in_word<Parts, I>;
+    long long eight = 0;
+    std::memcpy(&eight, p + place::part.window[0] + place::first, 8);
+    const __m512i bytes = _mm512_maskz_multishift_epi64_epi8(
+        ~std::uint64_t{0}, _mm512_load_si512(place::bit.data()), _mm512_set1_epi64(eight));
+    return {{_mm512_and_si512(bytes, _mm512_set1_epi32(place::part.plan.mask))}};
 }
 #endif
 

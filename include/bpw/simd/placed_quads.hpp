@@ -12,7 +12,7 @@ namespace simd {
 
 namespace detail {
 
-template <int Swap, int Width, int To, const std::array<int, 16>& Shift, class A>
+template <int Swap, int Width, int To, const std::array<int, 16>& Shift, bool Loose, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> placed_quads(const bytes64<A>& x, xsimd::generic) noexcept {
     constexpr std::uint32_t mask = ((1u << Width) - 1) * 0x01010101u;
     std::uint8_t in[64];
@@ -33,7 +33,7 @@ inline constexpr int swapped_places = (0 ^ Swap) | (1 ^ Swap) << 2 | (2 ^ Swap) 
                                       (3 ^ Swap) << 6;
 
 #if XSIMD_WITH_SSE4_1
-template <int Swap, int Width, int To, const std::array<int, 16>& Shift, class A>
+template <int Swap, int Width, int To, const std::array<int, 16>& Shift, bool Loose, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> placed_quads(const bytes64<A>& x, xsimd::sse4_1) noexcept {
     // There is no shift by different amounts: to the left as a product, to the right by as much as
     // the largest.
@@ -54,7 +54,7 @@ template <int Swap, int Width, int To, const std::array<int, 16>& Shift, class A
 }
 #endif
 #if XSIMD_WITH_AVX2
-template <int Swap, int Width, int To, const std::array<int, 16>& Shift, class A>
+template <int Swap, int Width, int To, const std::array<int, 16>& Shift, bool Loose, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> placed_quads(const bytes64<A>& x, xsimd::avx2) noexcept {
     const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << Width) - 1) << To));
     return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
@@ -73,9 +73,10 @@ template <int Swap, int Width, int To, const std::array<int, 16>& Shift, class A
 }
 #endif
 #if XSIMD_WITH_AVX512BW
-template <int Swap, int Width, int To, const std::array<int, 16>& Shift, class A>
+template <int Swap, int Width, int To, const std::array<int, 16>& Shift, bool Loose, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> placed_quads(const bytes64<A>& x, xsimd::avx512bw) noexcept {
-    const __m512i mask = _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To));
+    [[maybe_unused]] const __m512i mask =
+        _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To));
 #if defined(__AVX512VBMI__)
     // From which bit of its 8 bytes on each byte is taken; the neighbours in 16 bytes change places
     // in front.
@@ -104,11 +105,11 @@ template <int Swap, int Width, int To, const std::array<int, 16>& Shift, class A
         _mm512_maskz_rorv_epi32(every_lane, _mm512_maskz_shuffle_epi32(every_lane, x.v[0], places),
                                 _mm512_load_si512(by.data()));
 #endif
-    return {{_mm512_and_si512(bits, mask)}};
+    return {{Loose ? bits : _mm512_and_si512(bits, mask)}};
 }
 #endif
 #if XSIMD_WITH_NEON64
-template <int Swap, int Width, int To, const std::array<int, 16>& Shift, class A>
+template <int Swap, int Width, int To, const std::array<int, 16>& Shift, bool Loose, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> placed_quads(const bytes64<A>& x, xsimd::neon64) noexcept {
     const uint8x16_t mask = vdupq_n_u8(((1 << Width) - 1) << To);
     return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
@@ -146,11 +147,12 @@ template <class A>
 }  // namespace detail
 
 /// The four quads of each 16 bytes change places, p with p ^ Swap; of the quad that comes to place
-/// n of the sixteen, bits Shift[n] ... Shift[n] + Width - 1 of every byte are kept, at bits To ...
-template <int Swap, int Width, int To, const std::array<int, 16>& Shift, class A>
+/// n of the sixteen, bits Shift[n] ... Shift[n] + Width - 1 of every byte are kept, at bits To ...;
+/// where Loose, anything may be beside them.
+template <int Swap, int Width, int To, const std::array<int, 16>& Shift, bool Loose, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> placed_quads(const bytes64<A>& x) noexcept {
     static_assert(0 <= Swap && Swap < 4 && To + Width <= 8);
-    return detail::placed_quads<Swap, Width, To, Shift, A>(x, A{});
+    return detail::placed_quads<Swap, Width, To, Shift, Loose, A>(x, A{});
 }
 
 /// 32 bytes twice.

@@ -618,37 +618,36 @@ template <std::size_t At, std::size_t Size, class A>
     return float16<A>::all(half_to_float(static_cast<std::uint32_t>(p[At] | p[At + 1] << 8)));
 }
 #if XSIMD_WITH_AVX2 && defined(__F16C__)
-// Four halves from memory take one operation, where one half takes three.
+// Eight halves from memory take one operation, where one half takes three.
 template <std::size_t At, std::size_t Size>
-[[nodiscard]] BPW_INLINE __m128 four_around(const std::uint8_t* p) noexcept {
-    constexpr std::size_t first = std::min(At, Size - 8);
-    return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + first)));
+[[nodiscard]] BPW_INLINE __m256 eight_around(const std::uint8_t* p) noexcept {
+    constexpr std::size_t first = std::min(At, Size - 16);
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + first)));
 }
 template <std::size_t At, std::size_t Size>
-inline constexpr std::size_t place_of_four = (At - std::min(At, Size - 8)) / 2;
+inline constexpr std::size_t place_of_eight = (At - std::min(At, Size - 16)) / 2;
 
 template <std::size_t At, std::size_t Size, class A>
-    requires(Size >= 8)
+    requires(Size >= 16)
 [[nodiscard]] BPW_INLINE float16<A> half_everywhere(const std::uint8_t* p, xsimd::avx2) noexcept {
-    const __m128 four = four_around<At, Size>(p);
-    constexpr int place = static_cast<int>(place_of_four<At, Size>);
-    const __m256 all = _mm256_broadcastss_ps(_mm_permute_ps(four, place));
+    constexpr int place = static_cast<int>(place_of_eight<At, Size>);
+    const __m256 all =
+        _mm256_permutevar8x32_ps(eight_around<At, Size>(p), _mm256_set1_epi32(place));
     return {{all, all}};
 }
 #endif
 #if XSIMD_WITH_AVX512F
+// From memory a number is spread by the load, which leaves the ports of vectors to others. What is
+// written as a store and a load would be made a permutation.
 template <std::size_t At, std::size_t Size, class A>
-    requires(Size >= 8)
+    requires(Size >= 16)
 [[nodiscard]] BPW_INLINE float16<A> half_everywhere(const std::uint8_t* p,
                                                     xsimd::avx512f) noexcept {
-    const __m128 four = four_around<At, Size>(p);
-    constexpr int place = static_cast<int>(place_of_four<At, Size>);
-    if constexpr (place == 0) {
-        return {{_mm512_maskz_broadcastss_ps(every_lane, four)}};
-    } else {
-        return {{_mm512_maskz_permutexvar_ps(every_lane, _mm512_set1_epi32(place),
-                                             _mm512_castps128_ps512(four))}};
-    }
+    alignas(32) float eight[8];
+    _mm256_store_ps(eight, eight_around<At, Size>(p));
+    __m512 all;
+    asm("vbroadcastss %1, %0" : "=v"(all) : "m"(eight[place_of_eight<At, Size>]));
+    return {{all}};
 }
 #endif
 
@@ -721,7 +720,7 @@ template <class A>
 /// The IEEE half at p + At, in all lanes; At is even, and the Size bytes at p may be read.
 template <std::size_t At, std::size_t Size, class A>
 [[nodiscard]] BPW_INLINE float16<A> half_everywhere(const std::uint8_t* p) noexcept {
-    static_assert(At + 2 <= Size && (At % 2 == 0 || Size < 8));
+    static_assert(At + 2 <= Size && ((At - std::min(At, Size - 16)) % 2 == 0 || Size < 16));
     return detail::half_everywhere<At, Size, A>(p, A{});
 }
 

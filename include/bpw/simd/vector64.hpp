@@ -61,6 +61,16 @@ struct bytes64 {
                        vector(static_cast<std::uint8_t>((1 << Width) - 1));
         });
     }
+    /// The same with anything above them, where Loose.
+    template <int Width, int By, bool Loose>
+    [[nodiscard]] BPW_INLINE bytes64 field() const noexcept {
+        if constexpr (!Loose)
+            return field<Width, By>();
+        else if constexpr (By == 0)
+            return *this;
+        else
+            return words_shifted_right<By>();
+    }
     template <int By>
     [[nodiscard]] BPW_INLINE bytes64 shifted_left() const noexcept {
         // As integers of 32 bits; what crosses from byte to byte is masked off.
@@ -99,6 +109,62 @@ struct bytes64 {
         return make([&](std::size_t i) { return simd::lookup<Size, A>(table, v[i]); });
     }
 };
+
+/// Whether a lookup by some low bits of every byte costs no more than one by whole bytes.
+template <class A>
+inline constexpr bool looks_up_low_bits =
+#if defined(__AVX512VBMI__)
+    std::is_base_of_v<xsimd::avx512bw, A>;
+#else
+    false;
+#endif
+
+/// A table for looking up by low bits: it repeats itself.
+template <const auto& Table>
+inline constexpr auto repeated_table = [] {
+    struct alignas(64) {
+        std::uint8_t all[64];
+    } out{};
+    static_assert(64 % Table.size() == 0);
+    for (std::size_t i = 0; i < 64; ++i) out.all[i] = Table[i % Table.size()];
+    return out;
+}();
+
+/// Table[b mod Table.size()] for every byte b; a table of 16, 32 or 64 bytes.
+template <const auto& Table, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> lookup_low_bits(const bytes64<A>& x) noexcept {
+    constexpr auto size = Table.size();
+    if constexpr (looks_up_low_bits<A>) {
+        return x.template lookup<64>(repeated_table<Table>.all);
+    } else {
+        return (x & bytes64<A>::all(std::uint8_t{size - 1})).template lookup<size>(Table.data());
+    }
+}
+
+namespace detail {
+
+template <class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> select_bits(const u8_batch<A>& mask, const u8_batch<A>& a,
+                                                 const u8_batch<A>& b, xsimd::generic) noexcept {
+    return ((a ^ b) & mask) ^ b;
+}
+#if XSIMD_WITH_AVX512F
+template <class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> select_bits(const u8_batch<A>& mask, const u8_batch<A>& a,
+                                                 const u8_batch<A>& b, xsimd::avx512f) noexcept {
+    return _mm512_ternarylogic_epi32(mask, a, b, 0xca);
+}
+#endif
+
+}  // namespace detail
+
+/// The Width lowest bits of every byte of `low`, and above them the bits of `high`.
+template <int Width, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> joined(const bytes64<A>& low, const bytes64<A>& high) noexcept {
+    const u8_batch<A> mask(static_cast<std::uint8_t>((1 << Width) - 1));
+    return bytes64<A>::make(
+        [&](std::size_t i) { return detail::select_bits<A>(mask, low.v[i], high.v[i], A{}); });
+}
 
 template <class A>
 struct int16x {
@@ -215,7 +281,7 @@ template <int From, int To, class A>
     }
 }
 
-template <int Width, int Low, int High, int To, class A, std::size_t... I>
+template <int Width, int Low, int High, int To, bool Loose, class A, std::size_t... I>
 [[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p, xsimd::generic,
                                            std::index_sequence<I...>) noexcept {
     using vector = u8_batch<A>;
@@ -227,7 +293,7 @@ template <int Width, int Low, int High, int To, class A, std::size_t... I>
 }
 
 #if XSIMD_WITH_AVX512BW
-template <int Width, int Low, int High, int To, class A, std::size_t... I>
+template <int Width, int Low, int High, int To, bool Loose, class A, std::size_t... I>
 [[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p, xsimd::avx512bw,
                                            std::index_sequence<I...>) noexcept {
     const __m512i twice = _mm512_maskz_broadcast_i64x4(
@@ -235,8 +301,10 @@ template <int Width, int Low, int High, int To, class A, std::size_t... I>
     constexpr int low = (Low - To) & 63;
     constexpr int high = (High - To) & 63;
     const __m512i by = _mm512_set_epi64(high, high, high, high, low, low, low, low);
-    return {{_mm512_and_si512(_mm512_maskz_rorv_epi64(every_pair, twice, by),
-                              _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To)))}};
+    const __m512i turned = _mm512_maskz_rorv_epi64(every_pair, twice, by);
+    if constexpr (Loose) return {{turned}};
+    return {
+        {_mm512_and_si512(turned, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To)))}};
 }
 #endif
 
@@ -422,10 +490,10 @@ template <class A>
 }  // namespace detail
 
 /// 32 bytes twice: `Width` bits from bit Low on of the bytes in lanes 0..31, from bit High on in
-/// lanes 32..63; both at bits To ... of the result.
-template <int Width, int Low, int High, int To, class A>
+/// lanes 32..63; both at bits To ... of the result. Where Loose, anything may be beside them.
+template <int Width, int Low, int High, int To, bool Loose, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p) noexcept {
-    return detail::halves<Width, Low, High, To, A>(
+    return detail::halves<Width, Low, High, To, Loose, A>(
         p, A{}, std::make_index_sequence<64 / u8_batch<A>::size>{});
 }
 

@@ -29,10 +29,10 @@ struct run_planes<field<256, part<2, plane<2, 32>>>> {
     };
     static constexpr std::array<int, 16> shift{0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6};
 
-    template <int Step, class A, class T>
+    template <int Step, class A, bool Loose = false, class T>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
         const auto* const p = tile.block().bytes + T::q.low.rule.byte;
-        return simd::placed_quads<Step, 2, 0, shift>(simd::bytes64<A>::load(p));
+        return simd::placed_quads<Step, 2, 0, shift, Loose>(simd::bytes64<A>::load(p));
     }
 };
 
@@ -43,11 +43,12 @@ struct run_planes<field<256, part<2, plane<2, 32>>, part<1, plane<1, 32>>>> {
     using order = low::order;
     static constexpr std::array<int, 16> shift{0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7};
 
-    template <int Step, class A, class T>
+    template <int Step, class A, bool Loose = false, class T>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
         const auto* const p = tile.block().bytes + T::q.high.low.rule.byte;
-        return low::codes<Step, A>(tile) |
-               simd::placed_quads<Step, 1, 2, shift>(simd::twice32<A>(p));
+        const auto upper = simd::placed_quads<Step, 1, 2, shift, Loose>(simd::twice32<A>(p));
+        const auto lower = low::codes<Step, A, Loose>(tile);
+        return Loose ? simd::joined<2>(lower, upper) : lower | upper;
     }
 };
 
@@ -71,7 +72,7 @@ struct row_unpack<T> : unpack<T> {
 
     template <int Step, class A, int By = 0>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return unpack<T>::template from_codes<By>(planes::template codes<Step, A>(tile));
+        return detail::lanes_of_codes<unpack<T>, planes, Step, By, A>(tile);
     }
 };
 

@@ -60,8 +60,8 @@ struct shifted_lanes {
     static constexpr auto table = [] {
         constexpr auto size = shifted::table.size();
         std::array<std::uint8_t, (size < 16 ? 16 : size)> biased{};
-        for (std::size_t i = 0; i < size; ++i) {
-            biased[i] = static_cast<std::uint8_t>(shifted::table[i] + bias);
+        for (std::size_t i = 0; i < biased.size(); ++i) {
+            biased[i] = static_cast<std::uint8_t>(shifted::table[i % size] + bias);
         }
         return biased;
     }();
@@ -119,18 +119,32 @@ struct parity_codes {
         for (std::size_t i = 0; i < 64; ++i) out[i] = i % 2 == 0 ? 0xfe : 0xff;
         return out;
     }();
-    template <int Step, class A, class T>
+    template <int Step, class A, bool Loose = false, class T>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
         const auto words = simd::bytes64<A>::load(tile.block().bytes + 64 * (Step / 2));
         const auto upper = words & simd::bytes64<A>::load(upper_bits.data());
         return (upper ^ words.template words_shifted_right<1>())
-            .template field<4, 4 * (Step % 2)>();
+            .template field<4, 4 * (Step % 2), Loose>();
     }
 };
 template <>
 struct codes_of<iq4_kss> {
     using type = parity_codes;
 };
+
+// The lanes of a step by what Unpack makes of codes: a lookup in its table, or from_codes().
+template <class Unpack, class Planes, int Step, int By, class A, class T>
+[[nodiscard]] BPW_INLINE simd::bytes64<A> lanes_of_codes(const tile_ref<T>& tile) noexcept {
+    if constexpr (simd::looks_up_low_bits<A> && requires {
+                      Unpack::table;
+                      Planes::template codes<Step, A, true>(tile);
+                  }) {
+        return simd::lookup_low_bits<lowered_table<Unpack::table, By>>(
+            Planes::template codes<Step, A, true>(tile));
+    } else {
+        return Unpack::template from_codes<By>(Planes::template codes<Step, A>(tile));
+    }
+}
 
 }  // namespace detail
 
@@ -144,7 +158,7 @@ struct unpack<T> {
 
     template <int Step, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return from_codes(planes::template codes<Step, A>(tile));
+        return detail::lanes_of_codes<unpack, planes, Step, 0, A>(tile);
     }
     template <int By = 0, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
@@ -163,7 +177,7 @@ struct unpack<T> {
 
     template <int Step, class A, int By = 0>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return from_codes<By>(planes::template codes<Step, A>(tile));
+        return detail::lanes_of_codes<unpack, planes, Step, By, A>(tile);
     }
     template <int By = 0, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
@@ -207,7 +221,7 @@ struct unpack<T> {
 
     template <int Step, class A, int By = 0>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return from_codes<By>(planes::template codes<Step, A>(tile));
+        return detail::lanes_of_codes<unpack, planes, Step, By, A>(tile);
     }
     template <int By = 0, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
@@ -227,7 +241,7 @@ struct unpack<T> : detail::shifted_lanes<T> {
 
     template <int Step, class A, int By = 0>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<T>& tile) noexcept {
-        return from_codes<By>(planes::template codes<Step, A>(tile));
+        return detail::lanes_of_codes<unpack, planes, Step, By, A>(tile);
     }
     template <int By = 0, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> from_codes(
@@ -237,8 +251,9 @@ struct unpack<T> : detail::shifted_lanes<T> {
     template <int Step, class A>
         requires requires { detail::shifted_lanes<T>::fine_table; }
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> fine_lanes(const tile_ref<T>& tile) noexcept {
-        constexpr const auto& fine = detail::shifted_lanes<T>::fine_table;
-        return planes::template codes<Step, A>(tile).template lookup<fine.size()>(fine.data());
+        constexpr bool loose = simd::looks_up_low_bits<A>;
+        return simd::lookup_low_bits<detail::shifted_lanes<T>::fine_table>(
+            planes::template codes<Step, A, loose>(tile));
     }
 };
 

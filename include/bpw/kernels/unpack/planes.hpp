@@ -1,4 +1,6 @@
 // Codes out of bit planes: which planes hold the bits decides the lane order and the instructions.
+//
+// Where codes are only looked up, some planes give them `Loose`, with any bits above them.
 #pragma once
 
 #include <bpw/formats/ternary.hpp>
@@ -16,12 +18,12 @@ struct code_planes;  // not every field has a rule
 template <int Width, int Run>
 struct code_planes<field<256, part<Width, plane<Width, Run>>>> {
     using order = plane_order<Width, Run>;
-    template <int Step, class A, class T>
+    template <int Step, class A, bool Loose = false, class T>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
         constexpr int slots = 8 / Width;
         const auto* const p = tile.block().bytes + T::q.low.rule.byte;
         const auto bytes = simd::bytes64<A>::load(p + 64 * (Step / slots));
-        return bytes.template field<Width, Width*(Step % slots)>();
+        return bytes.template field<Width, Width*(Step % slots), Loose>();
     }
 };
 
@@ -52,12 +54,14 @@ struct code_planes<field<256, part<Width, plane<Width, Run>>, part<High, plane<H
     }();
     static_assert(regular);
 
-    template <int Step, class A, class T>
+    template <int Step, class A, bool Loose = false, class T>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
         const auto* const p = tile.block().bytes + T::q.high.low.rule.byte + byte_of(Step, 0);
         const auto upper =
-            simd::halves<High, High * slot_of(Step, 0), High * slot_of(Step, 32), Width, A>(p);
-        return low::template codes<Step, A>(tile) | upper;
+            simd::halves<High, High * slot_of(Step, 0), High * slot_of(Step, 32), Width, Loose, A>(
+                p);
+        const auto lower = low::template codes<Step, A, Loose>(tile);
+        return Loose ? simd::joined<Width>(lower, upper) : lower | upper;
     }
 };
 
@@ -75,9 +79,9 @@ struct code_planes<field<Count, part<Width, plane<Width, Run>>>> {
         return simd::load_pieces<block_bytes, tile_ref<T>::stride, A>(tile.block(first).bytes +
                                                                       T::q.low.rule.byte);
     }
-    template <int Step, class A, class T>
+    template <int Step, class A, bool Loose = false, class T>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
-        return bytes<Step, A>(tile).template field<Width, Width*(Step % (8 / Width))>();
+        return bytes<Step, A>(tile).template field<Width, Width*(Step % (8 / Width)), Loose>();
     }
 };
 

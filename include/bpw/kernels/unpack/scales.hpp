@@ -107,7 +107,7 @@ inline constexpr std::array<float, 16> repeated_levels = [] {
 }();
 
 // What the values of the parts of the field `s` mean as scales, when the parts have at most 4 bits
-// each and a scale is a sum of what its parts mean.
+// each and a scale is the sum or the product of what its parts mean.
 template <class T>
 struct scale_parts {
     static constexpr auto& field = T::s;
@@ -124,24 +124,34 @@ struct scale_parts {
         for (std::uint32_t v = 0; v < 1u << low_width && v < 16; ++v) out[v] = scale_of(v);
         return out;
     }();
+    // What the upper part adds, or multiplies with.
+    template <bool Factor>
     static constexpr std::array<float, 16> high = [] {
         std::array<float, 16> out{};
         for (std::uint32_t v = 0; v < 1u << (width - low_width) && v < 16; ++v) {
-            out[v] = scale_of(v << low_width) - scale_of(0);
+            const float s = scale_of(v << low_width);
+            out[v] = !Factor ? s - low[0] : low[0] == 0 ? 0.0f : s / low[0];
         }
         return out;
     }();
-    static constexpr bool add_up = [] {
-        if (low_width > 4 || width - low_width > 4) return false;
+    static constexpr bool small = low_width <= 4 && width - low_width <= 4;
+    static constexpr bool all_are(auto&& combined) {
+        if (!small) return false;
         for (std::uint32_t v = 0; v < 1u << width; ++v) {
-            if (scale_of(v) != low[v & ((1u << low_width) - 1)] + high[v >> low_width])
-                return false;
+            if (scale_of(v) != combined(v & ((1u << low_width) - 1), v >> low_width)) return false;
         }
         return true;
+    }
+    static constexpr bool add_up =
+        all_are([](std::uint32_t l, std::uint32_t h) { return low[l] + high<false>[h]; });
+    static constexpr bool multiply = [] {
+        if (add_up) return false;
+        return all_are([](std::uint32_t l, std::uint32_t h) { return low[l] * high<true>[h]; });
     }();
 };
 template <class T>
-concept tabled_scales = vector_scales<T> && !scattered_scales<T> && scale_parts<T>::add_up;
+concept tabled_scales = vector_scales<T> && !scattered_scales<T> &&
+                        (scale_parts<T>::add_up || scale_parts<T>::multiply);
 // Signed bytes, one for each run of 16 weights.
 template <class T>
 concept byte_scales = vector_scales<T> && std::is_base_of_v<signed_byte_scales, T> &&
@@ -161,8 +171,13 @@ template <class A, class T>
             return low;
         } else {
             constexpr int width = parts::width - parts::low_width;
-            return low + simd::lookup_floats<width>(repeated_levels<parts::high, width>,
-                                                    group_bits<A, T, upper_parts<T::s>>(block));
+            constexpr auto& meaning = parts::template high<parts::multiply>;
+            const auto high = simd::lookup_floats<width>(
+                repeated_levels<meaning, width>, group_bits<A, T, upper_parts<T::s>>(block));
+            if constexpr (parts::multiply)
+                return low * high;
+            else
+                return low + high;
         }
     } else {
         return group_scales<A, T>(block).to_float();
@@ -330,6 +345,12 @@ template <class Unpack, int Bias, class A, class T>
         return simd::lookup_floats<1>(table, group_bits<A, T, T::shift>(block));
 }
 
+inline constexpr std::array<float, 16> minus_numbers = [] {
+    std::array<float, 16> out{};
+    for (std::size_t i = 0; i < 16; ++i) out[i] = -static_cast<float>(i);
+    return out;
+}();
+
 // What is added to the weights of each run of 16; zero for types without offsets. The lanes of
 // Unpack may lack a `step` that shifted groups add.
 template <class Unpack, class A, class T>
@@ -343,7 +364,13 @@ template <class Unpack, class A, class T>
     } else if constexpr (has_group_offset<T>) {
         // A minimum: -dmin m.
         const auto dmin = halves_of_blocks<A, T, T::dmin>(tile);
-        return (lanes::zero() - dmin) * group_field<A, T, T::m>(bytes).to_float();
+        constexpr int width = std::remove_cvref_t<decltype(T::m)>::width;
+        if constexpr (width <= 4 && !simd::gathers_rather_than_looks_up<A>) {
+            return dmin * simd::lookup_floats<width>(repeated_levels<minus_numbers, width>,
+                                                     group_bits<A, T, T::m>(bytes));
+        } else {
+            return (lanes::zero() - dmin) * group_field<A, T, T::m>(bytes).to_float();
+        }
     } else if constexpr (traits<T>::has_offset) {
         return halves_of_blocks<A, T, T::m>(tile);
     } else {
