@@ -5,6 +5,7 @@
 #pragma once
 
 #include <bpw/core/format.hpp>
+#include <bpw/kernels/unpack/numbers.hpp>
 
 #include <array>
 #include <bit>
@@ -23,11 +24,6 @@ template <int P, class Field>
     else
         return part_of<P - 1>(field.high);
 }
-
-template <class Field>
-inline constexpr int parts_of = 1;
-template <int Count, class... Parts>
-inline constexpr int parts_of<field<Count, Parts...>> = static_cast<int>(sizeof...(Parts));
 
 /// Where the bits of part P of T::q lie.
 template <class T, int P>
@@ -121,7 +117,7 @@ template <class T, int P = 0>
 BPW_INLINE void pack_codes(std::uint8_t* block, int row, const std::uint8_t* codes,
                            int below = 0) noexcept {
     pack_part<T, P>(block, row, codes, below);
-    if constexpr (P + 1 < parts_of<std::remove_cvref_t<decltype(T::q)>>) {
+    if constexpr (P + 1 < static_cast<int>(parts_of(T::q))) {
         pack_codes<T, P + 1>(block, row, codes, below + code_places<T, P>::width);
     }
 }
