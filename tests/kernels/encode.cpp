@@ -299,16 +299,17 @@ TEST(encode, writes_no_code_without_an_opposite) {
         x[i] = i % 32 == 0 ? 0.125f : -0.125f;
         importance[i % cols] = 0.0f;
     }
-    const auto has_code = [&](type_id id, std::size_t header, std::size_t block, char code) {
+    const auto has_code = [&](type_id id, std::size_t header, std::size_t block, int code) {
         std::vector<std::byte> bytes(encode_any::bytes_of(id, 8, cols));
         EXPECT_TRUE(encode_any::encode(id, x, 8, cols, bytes, importance));
         bool found = false;
         for (std::size_t i = 0; i < bytes.size(); ++i) {
-            found = found || (i % block >= header && bytes[i] == static_cast<std::byte>(code));
+            found = found ||
+                    (i % block >= header && bytes[i] == std::byte{static_cast<std::uint8_t>(code)});
         }
         return found;
     };
-    for (const char code : {char{127}, char{-127}, char{-128}}) {
+    for (const int code : {127, -127, -128}) {
         EXPECT_EQ(has_code(type_id::q8_0, 2, 34, code), code != -128);
         EXPECT_EQ(has_code(type_id::q8_KV, 8, 8 + cols, code), code != -128);
         EXPECT_EQ(has_code(type_id::q8_k_r8, 16, 16 + 8 * 256, code), code != -128);
