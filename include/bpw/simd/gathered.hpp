@@ -34,13 +34,13 @@ template <const auto& Parts, std::size_t I, class A>
     return simd::gather_bits<part.one_window(), part.shifts(), A>(p, part.window, part.plan);
 }
 
-#if XSIMD_WITH_AVX2
-// A part that lies in four bytes needs no shuffle.
-template <const auto& Parts, std::size_t I>
-struct part_in_integer {
+// Where a part lies that all numbers have within `Bytes` bytes: the first of these, and the bits
+// from there on.
+template <const auto& Parts, std::size_t I, std::size_t Bytes>
+struct part_within {
     static constexpr auto& part = Parts[I];
     static constexpr std::size_t first = [] {
-        std::size_t least = 12;
+        std::size_t least = 16 - Bytes;
         for (std::size_t i = 0; i < 16; ++i) {
             least = std::min(least, std::size_t{part.plan.byte[4 * i]});
         }
@@ -48,11 +48,11 @@ struct part_in_integer {
     }();
     static constexpr bool fits = [] {
         for (std::size_t i = 0; i < 16; ++i) {
-            if (part.plan.byte[4 * i + 1] > first + 3) return false;
+            if (part.plan.byte[4 * i + 1] >= first + Bytes) return false;
         }
         return part.one_window() && part.width <= 8;
     }();
-    alignas(32) static constexpr auto shift = [] {
+    alignas(64) static constexpr auto bit = [] {
         std::array<std::int32_t, 16> out{};
         for (std::size_t i = 0; i < 16; ++i) {
             out[i] =
@@ -61,14 +61,17 @@ struct part_in_integer {
         return out;
     }();
 };
+
+#if XSIMD_WITH_AVX2
+// A part that lies in four bytes needs no shuffle.
 template <const auto& Parts, std::size_t I, class A>
-requires part_in_integer<Parts, I>::fits [[nodiscard]] BPW_INLINE int16x<A> gather_part(
+requires part_within<Parts, I, 4>::fits [[nodiscard]] BPW_INLINE int16x<A> gather_part(
     const std::uint8_t* p, xsimd::avx2) noexcept {
-    using place = part_in_integer<Parts, I>;
+    using place = part_within<Parts, I, 4>;
     std::int32_t four = 0;
     std::memcpy(&four, p + place::part.window[0] + place::first, 4);
     return int16x<A>::make([&](std::size_t i) -> i32_batch<A> {
-        const auto* const by = reinterpret_cast<const __m256i*>(&place::shift[8 * i]);
+        const auto* const by = reinterpret_cast<const __m256i*>(&place::bit[8 * i]);
         return _mm256_and_si256(_mm256_srlv_epi32(_mm256_set1_epi32(four), _mm256_load_si256(by)),
                                 _mm256_set1_epi32(place::part.plan.mask));
     });
@@ -77,38 +80,13 @@ requires part_in_integer<Parts, I>::fits [[nodiscard]] BPW_INLINE int16x<A> gath
 
 #if defined(__AVX512VBMI__)
 // A part that lies in eight bytes needs one operation: bytes from any bit of these on.
-template <const auto& Parts, std::size_t I>
-struct part_in_word {
-    static constexpr auto& part = Parts[I];
-    static constexpr std::size_t first = [] {
-        std::size_t least = 8;
-        for (std::size_t i = 0; i < 16; ++i) {
-            least = std::min(least, std::size_t{part.plan.byte[4 * i]});
-        }
-        return least;
-    }();
-    static constexpr bool fits = [] {
-        for (std::size_t i = 0; i < 16; ++i) {
-            if (part.plan.byte[4 * i + 1] > first + 7) return false;
-        }
-        return part.one_window() && part.shifts() && part.width <= 8;
-    }();
-    alignas(64) static constexpr auto bit = [] {
-        std::array<std::uint8_t, 64> out{};
-        for (std::size_t i = 0; i < 64; ++i) {
-            const std::size_t number = i / 4;
-            out[i] = static_cast<std::uint8_t>(8 * (part.plan.byte[4 * number] - first) +
-                                               static_cast<std::size_t>(part.plan.shift[number]));
-        }
-        return out;
-    }();
-};
 template <const auto& Parts, std::size_t I, class A>
-requires part_in_word<Parts, I>::fits [[nodiscard]] BPW_INLINE int16x<A> gather_part(
-    const std::uint8_t* p, xsimd::avx512bw) noexcept {
-    using place = part_in_word<Parts, I>;
+    requires(part_within<Parts, I, 8>::fits&& Parts[I].shifts())
+[[nodiscard]] BPW_INLINE int16x<A> gather_part(const std::uint8_t* p, xsimd::avx512bw) noexcept {
+    using place = part_within<Parts, I, 8>;
     long long eight = 0;
     std::memcpy(&eight, p + place::part.window[0] + place::first, 8);
+    // Of each integer only the lowest byte matters; the other three are read from bit 0 on.
     const __m512i bytes = _mm512_maskz_multishift_epi64_epi8(
         ~std::uint64_t{0}, _mm512_load_si512(place::bit.data()), _mm512_set1_epi64(eight));
     return {{_mm512_and_si512(bytes, _mm512_set1_epi32(place::part.plan.mask))}};
