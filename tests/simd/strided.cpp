@@ -191,11 +191,17 @@ TEST(quarters, are_shuffled) {
 
 template <int Width, int To, int S0, int S1, int S2, int S3>
 void expect_fields(const plain& x) {
-    const auto got =
-        stored(simd::fields_of_quarters<Width, To, S0, S1, S2, S3>(bytes::load(x.data())));
+    const auto fields = [&]<bool Loose>() {
+        return stored(
+            simd::fields_of_quarters<Width, To, Loose, S0, S1, S2, S3>(bytes::load(x.data())));
+    };
+    const auto got = fields.template operator()<false>();
+    const auto loose = fields.template operator()<true>();
     constexpr int shift[4]{S0, S1, S2, S3};
+    constexpr int kept = ((1 << Width) - 1) << To;
     for (std::size_t i = 0; i < 64; ++i) {
         EXPECT_EQ(got[i], (x[i] >> shift[i / 16] & ((1 << Width) - 1)) << To);
+        EXPECT_EQ(loose[i] & kept, got[i]);
     }
 }
 

@@ -134,8 +134,8 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
         if constexpr (has_group_offset<T>) {
             add_offset(row_minima<J, A>(tile));
         } else if constexpr (requires { unpacked::step; }) {
-            const auto shift = row_numbers<A, T, T::shift, J>(tile).to_float();
-            add_offset(own * (shift * lanes::all(static_cast<float>(unpacked::step))));
+            add_offset(own * simd::lookup_floats<1>(repeated_levels<shift_levels<unpacked, 0>, 1>,
+                                                    row_bits<A, T, T::shift, J>(tile)));
         }
         scale[j] = own * scales_of_groups<T, J, A>(x);
     });

@@ -66,7 +66,7 @@ template <std::size_t Rows, class A>
 }
 #endif
 
-template <int Width, int To, int S0, int S1, int S2, int S3, class A>
+template <int Width, int To, bool Loose, int S0, int S1, int S2, int S3, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x,
                                                        xsimd::generic) noexcept {
     constexpr int mask = ((1 << Width) - 1) << To;
@@ -85,7 +85,7 @@ template <int Width, int To, int S0, int S1, int S2, int S3, class A>
     }
 }
 #if XSIMD_WITH_AVX2
-template <int Width, int To, int S0, int S1, int S2, int S3, class A>
+template <int Width, int To, bool Loose, int S0, int S1, int S2, int S3, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x, xsimd::avx2) noexcept {
     const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << Width) - 1) << To));
     const auto half = [&]<int Low, int High>(const __m256i& from) {
@@ -103,14 +103,16 @@ template <int Width, int To, int S0, int S1, int S2, int S3, class A>
 }
 #endif
 #if XSIMD_WITH_AVX512BW
-template <int Width, int To, int S0, int S1, int S2, int S3, class A>
+template <int Width, int To, bool Loose, int S0, int S1, int S2, int S3, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x,
                                                        xsimd::avx512bw) noexcept {
     constexpr auto by = [](int from) { return (from - To) & 63; };
     const __m512i turns =
         _mm512_set_epi64(by(S3), by(S3), by(S2), by(S2), by(S1), by(S1), by(S0), by(S0));
-    return {{_mm512_and_si512(_mm512_maskz_rorv_epi64(every_pair, x.v[0], turns),
-                              _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To)))}};
+    const __m512i turned = _mm512_maskz_rorv_epi64(every_pair, x.v[0], turns);
+    if constexpr (Loose) return {{turned}};
+    return {
+        {_mm512_and_si512(turned, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To)))}};
 }
 #endif
 
@@ -161,11 +163,7 @@ template <const std::array<std::uint8_t, 64>& From, class A>
 }
 #endif
 
-#if XSIMD_WITH_AVX2
-inline constexpr bool shuffles_quads = !XSIMD_WITH_AVX512F;
-#else
-inline constexpr bool shuffles_quads = false;
-#endif
+inline constexpr bool shuffles_quads = XSIMD_WITH_AVX2;
 
 template <std::size_t Rows, class A>
 [[nodiscard]] BPW_INLINE int16x<A> repeat_ints(const std::int32_t* p, xsimd::generic) noexcept {
@@ -236,10 +234,10 @@ template <std::size_t Rows, class A>
 }
 
 /// `Width` bits of every byte, from bit S0 on in the first quarter of 16 bytes, S1 in the second
-/// ..., at bits To ... of the result.
-template <int Width, int To, int S0, int S1, int S2, int S3, class A>
+/// ..., at bits To ... of the result. Where Loose, anything may be beside them.
+template <int Width, int To, bool Loose, int S0, int S1, int S2, int S3, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x) noexcept {
-    return detail::fields_of_quarters<Width, To, S0, S1, S2, S3, A>(x, A{});
+    return detail::fields_of_quarters<Width, To, Loose, S0, S1, S2, S3, A>(x, A{});
 }
 
 /// sum += (u - LoweredBy) . s by fours, exact; u at most MaxU. See lowered_by.

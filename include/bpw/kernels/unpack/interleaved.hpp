@@ -210,14 +210,15 @@ template <class T, const auto& Field, int Chunk = 1>
 inline constexpr auto sequence =
     sequence_of<traits<T>::rows, sizeof(typename T::block), Chunk>(Field);
 
-// Sixteen numbers of a field from number 16 J of its sequence on.
-template <class A, class T, const auto& Field, int J>
-[[nodiscard]] BPW_INLINE simd::int16x<A> row_numbers(const tile_ref<T>& tile) noexcept {
+// Where sixteen numbers of a field lie, from number 16 J of its sequence on.
+template <class T, const auto& Field, int J>
+struct row_numbers_place {
     // Blocks of less than 256 columns are read from the one on in which the numbers begin.
-    constexpr int first = 16 / traits<T>::rows * J;
-    constexpr int per_block = std::remove_cvref_t<decltype(Field)>::count;
-    constexpr int block = first / per_block;
-    constexpr int blocks = std::max(1, 16 / traits<T>::rows / per_block);
+    static constexpr int first = 16 / traits<T>::rows * J;
+    static constexpr int per_block = std::remove_cvref_t<decltype(Field)>::count;
+    static constexpr int block = first / per_block;
+    static constexpr auto bytes =
+        std::size_t{std::max(1, 16 / traits<T>::rows / per_block)} * sizeof(typename T::block);
     static constexpr auto from = [] {
         std::array<int, 16> out{};
         for (int i = 0; i < 16; ++i) {
@@ -225,8 +226,20 @@ template <class A, class T, const auto& Field, int J>
         }
         return out;
     }();
-    return numbers_of<A, sequence<T, Field>, from, std::size_t{blocks} * sizeof(typename T::block)>(
-        tile.block(block).bytes);
+};
+
+// These numbers; those of the lowest part of the field with other bits above them.
+template <class A, class T, const auto& Field, int J>
+[[nodiscard]] BPW_INLINE simd::int16x<A> row_numbers(const tile_ref<T>& tile) noexcept {
+    using place = row_numbers_place<T, Field, J>;
+    return numbers_of<A, sequence<T, Field>, place::from, place::bytes>(
+        tile.block(place::block).bytes);
+}
+template <class A, class T, const auto& Field, int J>
+[[nodiscard]] BPW_INLINE simd::int16x<A> row_bits(const tile_ref<T>& tile) noexcept {
+    using place = row_numbers_place<T, Field, J>;
+    return bits_of<A, sequence<T, Field>, place::from, place::bytes>(
+        tile.block(place::block).bytes);
 }
 
 // f16 numbers of the rows of the blocks from `block` on, as the sixteen sums of a vector have them.
@@ -291,7 +304,11 @@ template <int J, class A, class T>
 template <int J, class A, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> row_scales(const tile_ref<T>& tile) noexcept {
     const auto scale = row_block_scales<J, A>(tile);
-    if constexpr (traits<T>::has_group_scale) {
+    if constexpr (tabled_scales<T, A>) {
+        return scale * looked_up_scales<A, T>([&]<const auto & Field>() BPW_INLINE_LAMBDA {
+                   return row_bits<A, T, Field, J>(tile);
+               });
+    } else if constexpr (traits<T>::has_group_scale) {
         return scale * rule_of_scales_t<T>::apply(row_numbers<A, T, T::s, J>(tile)).to_float();
     } else {
         return scale;
@@ -315,21 +332,27 @@ struct unpack<T> : detail::code_rule<T> {
     using layout = detail::row_layout<T>;
     using order = detail::row_order<T>;
 
-    template <int V, class A, int By = 0>
-    [[nodiscard]] BPW_INLINE static simd::bytes64<A> row_lanes(const tile_ref<T>& tile) noexcept {
+    template <int V, class A, bool Loose = false>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
         constexpr int in_block = V % layout::block_vectors;
         const auto* const block = tile.block(V / layout::block_vectors).bytes;
         const auto* const p = block + T::q.low.rule.byte + 64 * (in_block / layout::slots);
-        auto codes = simd::bytes64<A>::load(p)
-                         .template field<layout::width, layout::width*(in_block % layout::slots)>();
+        auto codes =
+            simd::bytes64<A>::load(p)
+                .template field<layout::width, layout::width*(in_block % layout::slots), Loose>();
         if constexpr (requires { T::q.high; }) {
             using plan = detail::upper_plan<T, in_block>;
-            codes =
-                codes | simd::fields_of_quarters<plan::width, layout::width, plan::shift(0),
-                                                 plan::shift(1), plan::shift(2), plan::shift(3)>(
-                            simd::load_quarters<A>(block, plan::at));
+            const auto upper =
+                simd::fields_of_quarters<plan::width, layout::width, Loose, plan::shift(0),
+                                         plan::shift(1), plan::shift(2), plan::shift(3)>(
+                    simd::load_quarters<A>(block, plan::at));
+            codes = Loose ? simd::joined<layout::width>(codes, upper) : codes | upper;
         }
-        return detail::code_rule<T>::template from_codes<By>(codes);
+        return codes;
+    }
+    template <int V, class A, int By = 0>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> row_lanes(const tile_ref<T>& tile) noexcept {
+        return detail::lanes_of_codes<detail::code_rule<T>, unpack, V, By, A>(tile);
     }
 };
 

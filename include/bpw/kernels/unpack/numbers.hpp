@@ -114,26 +114,31 @@ template <class A, const auto& Field, const std::array<int, 16>& From, std::size
     return simd::gather_parts<planned_parts<Field, From, BlockBytes>, A>(block);
 }
 
-// The value of the lowest part of a field for each run of 16 weights, with other bits above it.
-template <class T, const auto& Field>
+// The same of the lowest part of a field, with other bits above them.
+template <const auto& Field, const std::array<int, 16>& From, std::size_t BlockBytes>
 inline constexpr auto unmasked_part = [] {
-    const auto low = part_plan::make(Field.low, sizeof(typename T::block),
-                                     value_of_run<std::remove_cvref_t<decltype(Field)>::count>);
+    const auto low = part_plan::make(Field.low, BlockBytes, From);
     std::array<simd::number_part, 1> out{
         {{low.window, low.plan, std::remove_cvref_t<decltype(Field.low)>::width, 0}}};
     out[0].plan.mask = -1;
     return out;
 }();
-template <class A, class T, const auto& Field>
-[[nodiscard]] BPW_INLINE simd::int16x<A> group_bits(const std::uint8_t* block) noexcept {
-    return simd::gather_parts<unmasked_part<T, Field>, A>(block);
+template <class A, const auto& Field, const std::array<int, 16>& From, std::size_t BlockBytes>
+[[nodiscard]] BPW_INLINE simd::int16x<A> bits_of(const std::uint8_t* block) noexcept {
+    return simd::gather_parts<unmasked_part<Field, From, BlockBytes>, A>(block);
 }
 
-// The values of a field that belong to each run of 16 weights.
+// The values of a field that belong to each run of 16 weights; those of its lowest part with other
+// bits above them.
 template <class A, class T, const auto& Field>
 [[nodiscard]] BPW_INLINE simd::int16x<A> group_field(const std::uint8_t* block) noexcept {
     return numbers_of<A, Field, value_of_run<std::remove_cvref_t<decltype(Field)>::count>,
                       sizeof(typename T::block)>(block);
+}
+template <class A, class T, const auto& Field>
+[[nodiscard]] BPW_INLINE simd::int16x<A> group_bits(const std::uint8_t* block) noexcept {
+    return bits_of<A, Field, value_of_run<std::remove_cvref_t<decltype(Field)>::count>,
+                   sizeof(typename T::block)>(block);
 }
 
 }  // namespace detail

@@ -149,9 +149,32 @@ struct scale_parts {
         return all_are([](std::uint32_t l, std::uint32_t h) { return low[l] * high<true>[h]; });
     }();
 };
-template <class T>
-concept tabled_scales = vector_scales<T> && !scattered_scales<T> &&
-                        (scale_parts<T>::add_up || scale_parts<T>::multiply);
+template <class T, class A>
+concept tabled_scales =
+    traits<T>::has_group_scale && !scattered_scales<T> &&
+    (scale_parts<T>::add_up || scale_parts<T>::multiply) && !simd::gathers_rather_than_looks_up<A>;
+
+// What the parts of `s` mean, looked up and combined: bits.operator()<Field>() gives the lowest
+// part of a field, with any bits above.
+template <class A, class T, class Bits>
+[[nodiscard]] BPW_INLINE simd::float16<A> looked_up_scales(const Bits& bits) noexcept {
+    using parts = scale_parts<T>;
+    const auto low = simd::lookup_floats<parts::low_width>(
+        repeated_levels<parts::low, parts::low_width>, bits.template operator()<T::s>());
+    if constexpr (parts::width == parts::low_width) {
+        return low;
+    } else {
+        constexpr int width = parts::width - parts::low_width;
+        constexpr auto& meaning = parts::template high<parts::multiply>;
+        const auto high = simd::lookup_floats<width>(repeated_levels<meaning, width>,
+                                                     bits.template operator()<upper_parts<T::s>>());
+        if constexpr (parts::multiply)
+            return low * high;
+        else
+            return low + high;
+    }
+}
+
 // Signed bytes, one for each run of 16 weights.
 template <class T>
 concept byte_scales = vector_scales<T> && std::is_base_of_v<signed_byte_scales, T> &&
@@ -163,22 +186,10 @@ template <class A, class T>
         static_assert(T::s.low.rule.bit(0, 15) == T::s.low.rule.bit(0, 0) + 8 * 15);
         return simd::from_signed_bytes<A>(
             reinterpret_cast<const std::int8_t*>(block + T::s.low.rule.bit(0, 0) / 8));
-    } else if constexpr (tabled_scales<T> && !simd::gathers_rather_than_looks_up<A>) {
-        using parts = scale_parts<T>;
-        const auto low = simd::lookup_floats<parts::low_width>(
-            repeated_levels<parts::low, parts::low_width>, group_bits<A, T, T::s>(block));
-        if constexpr (parts::width == parts::low_width) {
-            return low;
-        } else {
-            constexpr int width = parts::width - parts::low_width;
-            constexpr auto& meaning = parts::template high<parts::multiply>;
-            const auto high = simd::lookup_floats<width>(
-                repeated_levels<meaning, width>, group_bits<A, T, upper_parts<T::s>>(block));
-            if constexpr (parts::multiply)
-                return low * high;
-            else
-                return low + high;
-        }
+    } else if constexpr (tabled_scales<T, A>) {
+        return looked_up_scales<A, T>([block]<const auto & Field>() BPW_INLINE_LAMBDA {
+            return group_bits<A, T, Field>(block);
+        });
     } else {
         return group_scales<A, T>(block).to_float();
     }
