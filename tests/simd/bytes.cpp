@@ -145,6 +145,8 @@ TEST(lookup, of_every_index) {
     check_lookup<16>();
     check_lookup<32>();
     check_lookup<64>();
+    check_lookup<128>();
+    check_lookup<256>();
 }
 
 // --- shifts --------------------------------------------------------------------------------------

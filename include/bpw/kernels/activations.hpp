@@ -183,9 +183,11 @@ void arrange(const quantized_tile& from, Tile& tile) noexcept {
         }
     } else {
         // Sums go on from step to step while these are of the same groups.
-        for (int step = 2; step >= 0; --step) {
-            for (int quad = 16 * step;
-                 same_groups<Order, Group>(step, step + 1) && quad < 16 * step + 16; ++quad) {
+        static constexpr std::array<bool, 3> goes_on{same_groups<Order, Group>(0, 1),
+                                                     same_groups<Order, Group>(1, 2),
+                                                     same_groups<Order, Group>(2, 3)};
+        for (std::size_t step = 3; step-- > 0;) {
+            for (std::size_t quad = 16 * step; goes_on[step] && quad < 16 * step + 16; ++quad) {
                 tile.start[quad] += tile.start[quad + 16];
             }
         }

@@ -269,7 +269,7 @@ template <class A, std::size_t Size, class Tag>
     }
 }
 
-// Tables that fill a register, or half of one.
+// Tables of more than 16 bytes.
 template <std::size_t Size, class A>
 [[nodiscard]] BPW_INLINE u8_batch<A> wide_lookup_on(const std::uint8_t* table,
                                                     const u8_batch<A>& index,
@@ -280,6 +280,7 @@ template <std::size_t Size, class A>
 // A shuffle gives zero where bit 7 of the index is set, as it is after less than was there is taken
 // off. So each table of 16 is the change from the one before it.
 template <std::size_t Size, class A>
+    requires(Size <= 128)
 [[nodiscard]] BPW_INLINE u8_batch<A> wide_lookup_on(const std::uint8_t* table,
                                                     const u8_batch<A>& index,
                                                     xsimd::ssse3) noexcept {
@@ -297,6 +298,7 @@ template <std::size_t Size, class A>
 #endif
 #if XSIMD_WITH_AVX2
 template <std::size_t Size, class A>
+    requires(Size <= 128)
 [[nodiscard]] BPW_INLINE u8_batch<A> wide_lookup_on(const std::uint8_t* table,
                                                     const u8_batch<A>& index,
                                                     xsimd::avx2) noexcept {
@@ -319,7 +321,14 @@ template <std::size_t Size, class A>
                                                     const u8_batch<A>& index,
                                                     xsimd::avx512vbmi) noexcept {
     constexpr __mmask64 every_byte = ~__mmask64{0};
-    if constexpr (Size == 64) {
+    const auto of_two = [&](const std::uint8_t* p) {
+        return _mm512_permutex2var_epi8(_mm512_loadu_si512(p), index, _mm512_loadu_si512(p + 64));
+    };
+    if constexpr (Size == 256) {
+        return _mm512_mask_mov_epi8(of_two(table), _mm512_movepi8_mask(index), of_two(table + 128));
+    } else if constexpr (Size == 128) {
+        return of_two(table);
+    } else if constexpr (Size == 64) {
         return _mm512_maskz_permutexvar_epi8(every_byte, index, _mm512_loadu_si512(table));
     } else {
         const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(table));
@@ -411,11 +420,11 @@ template <int MaxU, int By, class A>
     return dot4_of_lowered<MaxU, By, A>(sum, u ^ u8_batch<A>(static_cast<std::uint8_t>(By)), s);
 }
 
-/// table[index[i]] for a table of Size bytes, 16, 32 or 64; every index is below Size.
+/// table[index[i]] for a table of Size bytes, 16, 32, 64, 128 or 256; every index is below Size.
 template <std::size_t Size, class A>
 [[nodiscard]] BPW_INLINE u8_batch<A> lookup(const std::uint8_t* table,
                                             const u8_batch<A>& index) noexcept {
-    static_assert(Size == 16 || Size == 32 || Size == 64);
+    static_assert(Size == 16 || Size == 32 || Size == 64 || Size == 128 || Size == 256);
     if constexpr (Size == 16)
         return detail::lookup16_on<A>(table, index, A{});
     else

@@ -103,7 +103,7 @@ struct bytes64 {
     [[nodiscard]] BPW_INLINE friend bytes64 operator^(const bytes64& a, std::uint8_t b) noexcept {
         return make([&](std::size_t i) { return a.v[i] ^ vector(b); });
     }
-    /// table[b] for every byte b, all below Size: 16, 32 or 64.
+    /// table[b] for every byte b, all below Size: see simd::lookup.
     template <std::size_t Size>
     [[nodiscard]] BPW_INLINE bytes64 lookup(const std::uint8_t* table) const noexcept {
         return make([&](std::size_t i) { return simd::lookup<Size, A>(table, v[i]); });
@@ -118,6 +118,10 @@ inline constexpr bool looks_up_low_bits =
 #else
     false;
 #endif
+
+/// Whether a lookup by whole bytes, in 256, takes few operations.
+template <class A>
+inline constexpr bool looks_up_whole_bytes = looks_up_low_bits<A>;
 
 /// A table for looking up by low bits: it repeats itself.
 template <const auto& Table>

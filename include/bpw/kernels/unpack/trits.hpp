@@ -131,6 +131,17 @@ inline constexpr auto iq1_bn_first = [] {
     return out;
 }();
 
+// The four digits of a byte behind its first, in two bits each.
+inline constexpr auto later_digits = [] {
+    std::array<std::uint8_t, 256> out{};
+    for (std::uint32_t byte = 0; byte < 256; ++byte) {
+        for (int power = 1; power <= 4; ++power) {
+            out[byte] |= static_cast<std::uint8_t>(trit(byte, power) << (2 * power - 2));
+        }
+    }
+    return out;
+}();
+
 }  // namespace detail
 
 template <>
@@ -142,9 +153,16 @@ struct unpack<iq1_bn> {
     template <int Step, class A>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<iq1_bn>& tile) noexcept {
         const auto bytes = simd::load_quarters<A>(tile.block().bytes, detail::iq1_bn_plan::at);
-        const auto digits =
-            detail::times_three_to<Step + 1>(simd::shuffle_quarters(bytes, detail::iq1_bn_kept));
-        return simd::thirds(simd::shuffle_quarters_over<detail::iq1_bn_first<Step>>(digits, bytes));
+        const auto kept = simd::shuffle_quarters(bytes, detail::iq1_bn_kept);
+        constexpr auto& first = detail::iq1_bn_first<Step>;
+        if constexpr (simd::looks_up_whole_bytes<A>) {
+            const auto later = kept.template lookup<256>(detail::later_digits.data());
+            return simd::shuffle_quarters_over<first>(later.template field<2, 2 * Step>(),
+                                                      simd::thirds(bytes));
+        } else {
+            const auto digits = detail::times_three_to<Step + 1>(kept);
+            return simd::thirds(simd::shuffle_quarters_over<first>(digits, bytes));
+        }
     }
 };
 
