@@ -1,6 +1,7 @@
 // Vectors of 64 bytes, 16 integers and 16 floats at this level, against plain loops.
 #include <bpw/simd/dot_run.hpp>
 #include <bpw/simd/gathered.hpp>
+#include <bpw/simd/transpose.hpp>
 #include <bpw/simd/vector64.hpp>
 #include <reference/random.hpp>
 #include <reference/same_bits.hpp>
@@ -633,6 +634,24 @@ TEST(gather_parts, of_two_and_of_one) {
             const int high = block[3 + high_byte(n)] >> high_shift(n) & 3;
             EXPECT_EQ(both[static_cast<std::size_t>(n)], low | high << 4);
             EXPECT_EQ(one[static_cast<std::size_t>(n)], high);
+        }
+    }
+}
+
+TEST(sum_quads, adds_neighbours) {
+    reference::random numbers(18);
+    for (int round = 0; round < 50; ++round) {
+        std::array<ints, 4> x;
+        std::array<int16x, 4> vectors;
+        for (std::size_t i = 0; i < 4; ++i) {
+            for (auto& lane : x[i]) lane = static_cast<std::int32_t>(numbers.below(1 << 20));
+            vectors[i] = vector_of(x[i]);
+        }
+        std::int32_t sums[16];
+        simd::sum_quads(vectors, sums);
+        for (std::size_t n = 0; n < 16; ++n) {
+            const auto* const four = &x[n / 4][n % 4 * 4];
+            EXPECT_EQ(sums[n], four[0] + four[1] + four[2] + four[3]);
         }
     }
 }

@@ -15,10 +15,10 @@ namespace detail {
 // scale, rounded once.
 inline constexpr float biased_float_sums = 0x1.8p23f;
 
-// One tile of `N` vectors. A quad of all vectors stands together.
+// One tile of `N` vectors. A run of 16 of all vectors stands together.
 template <std::size_t N>
 struct alignas(64) batch_tile {
-    std::int8_t q[64][N][4];
+    std::int8_t q[16][N][16];
     float scale[8][N];        // of every 32 ...
     float unbias[8][N];       // ... times minus the bias of sums that are read as floats
     std::int32_t sum[16][N];  // of the q of every run of 16 ...
@@ -45,17 +45,9 @@ struct alignas(64) batch_tile {
     // Puts vector c in place; its quads in the order of the lanes of `Order`.
     template <class Order>
     void assign(std::size_t c, const quantized_tile& from) noexcept {
-        if constexpr (std::is_same_v<Order, natural_order>) {
-            for (std::size_t quad = 0; quad < 64; ++quad) {
-                std::memcpy(q[quad][c], from.q + 4 * quad, 4);
-            }
-        } else {
-            std::int8_t lanes[tile_weights];
-            arrange<Order>(from.q, lanes);
-            for (std::size_t quad = 0; quad < 64; ++quad) {
-                std::memcpy(q[quad_places<Order>[quad]][c], lanes + 4 * quad, 4);
-            }
-        }
+        std::int8_t lanes[tile_weights];
+        arrange<order_of_places<Order>>(from.q, lanes);
+        for (std::size_t run = 0; run < 16; ++run) std::memcpy(q[run][c], lanes + 16 * run, 16);
         for (std::size_t g = 0; g < 8; ++g) scale[g][c] = from.scale[g];
         for (std::size_t run = 0; run < 16; ++run) sum[run][c] = from.sum[run];
     }
@@ -73,6 +65,12 @@ struct alignas(64) batch_tile {
         }
     }
 };
+
+// Where quad k of vector c is in a batch of N, counted in quads.
+template <std::size_t N>
+[[nodiscard]] constexpr std::size_t quad_of_batch(std::size_t k, std::size_t c) noexcept {
+    return 4 * (k / 4 * N + c) + k % 4;
+}
 
 }  // namespace detail
 

@@ -6,6 +6,7 @@
 #include <bpw/kernels/lane_order.hpp>
 #include <bpw/simd/floats.hpp>
 #include <bpw/simd/rows.hpp>
+#include <bpw/simd/transpose.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -72,44 +73,46 @@ struct alignas(64) quantized_tile {
             std::copy(x, x + n, rest);
             return assign(rest, tile_weights);
         }
+        using lanes = simd::float16<native_arch>;
+        std::uint32_t most[tile_weights / 32];  // as the bits of a float
+        for (std::size_t g = 0; g < tile_weights / 32; ++g) {
+            most[g] = static_cast<std::uint32_t>(
+                greatest_magnitude(lanes::load(x + 32 * g), lanes::load(x + 32 * g + 16)));
+        }
+        // One loop for each of these, because a division takes long and compilers do eight at once.
+        float inverse[tile_weights / 32];
         for (std::size_t g = 0; g < tile_weights / 32; ++g)
-            scale[g] = quantize(x + 32 * g, q + 32 * g);
+            inverse[g] = 127.0f / std::bit_cast<float>(most[g]);
+        for (std::size_t g = 0; g < tile_weights / 32; ++g) {
+            // Without its last two bits, so that three times it is a float too: see
+            // biased_float_sums.
+            const float unit = std::bit_cast<float>(most[g]) * (1.0f / 127.0f);
+            scale[g] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(unit) & ~std::uint32_t{3});
+        }
+        for (std::size_t g = 0; g < tile_weights / 32; ++g) {
+            auto* const to = q + 32 * g;
+            const bool too_large = most[g] >= std::bit_cast<std::uint32_t>(0x1p100f);
+            if (too_large || most[g] < std::bit_cast<std::uint32_t>(1e-36f)) {
+                std::fill(to, to + 32, std::int8_t{0});
+                scale[g] = too_large ? std::numeric_limits<float>::quiet_NaN() : 0.0f;
+            } else {
+                const auto by = lanes::all(inverse[g]);
+                (lanes::load(x + 32 * g) * by).round_to(to);
+                (lanes::load(x + 32 * g + 16) * by).round_to(to + 16);
+            }
+        }
         static constexpr auto ones = [] {
             std::array<std::uint8_t, 64> out{};
             out.fill(1);
             return out;
         }();
-        using lanes = simd::int16x<native_arch>;
-        for (std::size_t step = 0; step < tile_weights / 64; ++step) {
-            auto quads = lanes::zero();
-            simd::add_dot4<1>(quads, simd::bytes64<native_arch>::load(ones.data()), q + 64 * step);
-            std::int32_t of_quad[16];
-            quads.store(of_quad);
-            for (std::size_t run = 0; run < 4; ++run) {
-                const auto* const four = of_quad + 4 * run;
-                sum[4 * step + run] = four[0] + four[1] + four[2] + four[3];
-            }
+        std::array<simd::int16x<native_arch>, 4> quads;
+        for (std::size_t step = 0; step < 4; ++step) {
+            quads[step] = simd::int16x<native_arch>::zero();
+            simd::add_dot4<1>(quads[step], simd::bytes64<native_arch>::load(ones.data()),
+                              q + 64 * step);
         }
-    }
-
-  private:
-    static float quantize(const float* x, std::int8_t* to) noexcept {
-        using lanes = simd::float16<native_arch>;
-        const auto low = lanes::load(x);
-        const auto high = lanes::load(x + 16);
-        const auto bits = greatest_magnitude(low, high);
-        const float most = std::bit_cast<float>(bits);
-        const bool too_large = bits >= std::bit_cast<std::int32_t>(0x1p100f);
-        if (too_large || most < 1e-36f) {
-            std::fill(to, to + 32, std::int8_t{0});
-            return too_large ? std::numeric_limits<float>::quiet_NaN() : 0.0f;
-        }
-        const auto inverse = lanes::all(127.0f / most);
-        (low * inverse).round_to(to);
-        (high * inverse).round_to(to + 16);
-        // Without its last two bits, so that three times it is a float too: see biased_float_sums.
-        const auto scale = std::bit_cast<std::uint32_t>(most * (1.0f / 127.0f));
-        return std::bit_cast<float>(scale & ~std::uint32_t{3});
+        simd::sum_quads(quads, sum);
     }
 };
 

@@ -86,6 +86,23 @@ inline constexpr std::array<std::uint8_t, 64> quad_places = [] {
     return place;
 }();
 
+// The order in which these stand in a batch.
+template <class Order>
+struct order_of_places {
+    [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
+        const int place = 16 * step + lane / 4;
+        for (std::size_t n = 0; n < 64; ++n) {
+            if (quad_places<Order>[n] == place) {
+                const auto quad = static_cast<int>(n);
+                return Order::weight(quad / 16, quad % 16 * 4 + lane % 4);
+            }
+        }
+        return -1;
+    }
+};
+template <>
+struct order_of_places<natural_order> : natural_order {};
+
 }  // namespace detail
 
 /// The order in which a batch is packed for types that unpack in `Order`: one order serves all

@@ -252,8 +252,8 @@ using panel_shape_of = panel_shape<simd::bound_of_lanes(std::max(
                                        unpack<T>::max, scalar_unpack<T, unpack<T>::bias>::max)),
                                    panel_group<T>, traits<T>::has_offset, fine_bits<unpack<T>>>;
 
-// The quads of a few vectors as words: of quad q of vector c at [q N + c], the
-// lanes 0 and 2, 1 and 3.
+// The quads of a few vectors as words, in the order of the batch: the lanes 0
+// and 2, 1 and 3.
 template <std::size_t Tiles, std::size_t N>
 struct alignas(64) batch_words {
     std::int16_t q[2][Tiles * 64 * N][2];
@@ -305,8 +305,8 @@ BPW_INLINE void multiply_quads(panel_sums<A, Registers, Vectors>& sum, const std
             u[r] = simd::u8_batch<A>::load_unaligned(weights + k * 4 * panel_rows + r * size);
         });
         for_each_index<Vectors>([&](auto c) BPW_INLINE_LAMBDA {
-            const auto s =
-                xsimd::bitwise_cast<std::int8_t>(repeat4<A>(values + (k * Vectors + c) * 4));
+            const auto s = xsimd::bitwise_cast<std::int8_t>(
+                repeat4<A>(values + quad_of_batch<Vectors>(k, c) * 4));
             for_each_index<Registers>([&](auto r) BPW_INLINE_LAMBDA {
                 simd::dot_quads<Max, k, Quads, A>(sum[r][c], pairs[r][c], u[r], s);
             });
@@ -328,7 +328,7 @@ BPW_INLINE void multiply_words(panel_sums<A, Registers, Vectors>& sum, const std
             });
             for_each_index<Vectors>([&](auto c) BPW_INLINE_LAMBDA {
                 const auto s = xsimd::bitwise_cast<std::int16_t>(
-                    repeat4<A>(values + half * second + (k * Vectors + c) * 2));
+                    repeat4<A>(values + half * second + quad_of_batch<Vectors>(k, c) * 2));
                 for_each_index<Registers>([&](auto r) BPW_INLINE_LAMBDA {
                     sum[r][c] = simd::dot2<A>(sum[r][c], u[r], s);
                 });
@@ -378,7 +378,7 @@ void multiply_panel(const typename Shape::panel& panel, [[maybe_unused]] int bia
                 multiply_words<quads, A>(sum, panel.q[quad][0][row], words.q[0][quad * Vectors],
                                          sizeof words.q[0] / sizeof words.q[0][0][0]);
             } else {
-                const auto* const values = x[t].q[quads * g][0];
+                const auto* const values = x[t].q[quads / 4 * g][0];
                 multiply_quads<Shape::max, quads, A>(sum, panel.q[quad][row], values);
                 if constexpr (Shape::fine_bits != 0) {
                     for (auto& of_row : sum) {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstring>
 #include <utility>
 
 BPW_NAMESPACE_BEGIN
@@ -79,6 +80,33 @@ BPW_INLINE void store_bytes(const xsimd::batch<std::int32_t, A>& x, std::int8_t*
     x.store_unaligned(lane);
     for (const auto v : lane) *p++ = static_cast<std::int8_t>(v);
 }
+#if XSIMD_WITH_SSE2
+template <class A>
+BPW_INLINE void store_bytes(const xsimd::batch<std::int32_t, A>& x, std::int8_t* p,
+                            xsimd::sse2) noexcept {
+    const __m128i words = _mm_packs_epi32(x, x);
+    const std::int32_t bytes = _mm_cvtsi128_si32(_mm_packs_epi16(words, words));
+    std::memcpy(p, &bytes, 4);
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <class A>
+BPW_INLINE void store_bytes(const xsimd::batch<std::int32_t, A>& x, std::int8_t* p,
+                            xsimd::avx2) noexcept {
+    const __m128i words =
+        _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <class A>
+BPW_INLINE void store_bytes(const xsimd::batch<std::int32_t, A>& x, std::int8_t* p,
+                            xsimd::neon64) noexcept {
+    const int16x4_t words = vmovn_s32(x);
+    const int8x8_t bytes = vmovn_s16(vcombine_s16(words, words));
+    vst1_lane_s32(reinterpret_cast<std::int32_t*>(p), vreinterpret_s32_s8(bytes), 0);
+}
+#endif
 #if XSIMD_WITH_AVX512F
 // The forms with a mask, because GCC 12 warns of the others that they leave lanes undefined.
 inline constexpr __mmask16 every_lane = 0xffff;

@@ -1,7 +1,7 @@
-// Rows of 4-byte elements to columns.
+// Rows of 4-byte elements to columns, and their sums.
 #pragma once
 
-#include <bpw/simd/accumulator.hpp>
+#include <bpw/simd/vector64.hpp>
 
 #include <array>
 #include <cstring>
@@ -112,7 +112,76 @@ BPW_INLINE void transpose16(const std::uint8_t* rows, std::size_t stride, std::u
 }
 #endif
 
+template <class A>
+BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to,
+                          xsimd::generic) noexcept {
+    for (std::size_t i = 0; i < 4; ++i) {
+        std::int32_t lane[16];
+        x[i].store(lane);
+        for (std::size_t k = 0; k < 16; k += 4) {
+            *to++ = lane[k] + lane[k + 1] + lane[k + 2] + lane[k + 3];
+        }
+    }
+}
+#if XSIMD_WITH_SSSE3
+template <class A>
+BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to,
+                          xsimd::ssse3) noexcept {
+    for (std::size_t i = 0; i < 4; ++i) {
+        const auto& v = x[i].v;
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 4 * i),
+                         _mm_hadd_epi32(_mm_hadd_epi32(v[0], v[1]), _mm_hadd_epi32(v[2], v[3])));
+    }
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <class A>
+BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to,
+                          xsimd::avx2) noexcept {
+    for (std::size_t i = 0; i < 4; i += 2) {
+        // Lower halves of both, then upper halves: quads 0, 2, 4, 6 and 1, 3, 5, 7.
+        const __m256i sums = _mm256_hadd_epi32(_mm256_hadd_epi32(x[i].v[0], x[i].v[1]),
+                                               _mm256_hadd_epi32(x[i + 1].v[0], x[i + 1].v[1]));
+        _mm256_storeu_si256(
+            reinterpret_cast<__m256i*>(to + 4 * i),
+            _mm256_permutevar8x32_epi32(sums, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+    }
+}
+#endif
+#if XSIMD_WITH_AVX512F
+template <class A>
+BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to,
+                          xsimd::avx512f) noexcept {
+    const auto pairs = [](const __m512i& a, const __m512i& b) {
+        return _mm512_add_epi32(_mm512_maskz_unpacklo_epi32(every_lane, a, b),
+                                _mm512_maskz_unpackhi_epi32(every_lane, a, b));
+    };
+    const __m512i first = pairs(x[0].v[0], x[1].v[0]);
+    const __m512i second = pairs(x[2].v[0], x[3].v[0]);
+    const __m512i sums = _mm512_add_epi32(_mm512_maskz_unpacklo_epi64(every_pair, first, second),
+                                          _mm512_maskz_unpackhi_epi64(every_pair, first, second));
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    _mm512_storeu_si512(to, _mm512_maskz_permutexvar_epi32(every_lane, order, sums));
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <class A>
+BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to,
+                          xsimd::neon64) noexcept {
+    for (std::size_t i = 0; i < 4; ++i) {
+        const auto& v = x[i].v;
+        vst1q_s32(to + 4 * i, vpaddq_s32(vpaddq_s32(v[0], v[1]), vpaddq_s32(v[2], v[3])));
+    }
+}
+#endif
+
 }  // namespace detail
+
+/// The sums of every four lanes: of lanes 4 k ... 4 k + 3 of x[i] at to[4 i + k].
+template <class A>
+BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to) noexcept {
+    detail::sum_quads<A>(x, to, A{});
+}
 
 /// Sixteen rows of sixteen 4-byte elements, `stride` bytes from one to the next. Element c of all
 /// rows, 64 bytes, is stored at out + to[c].
