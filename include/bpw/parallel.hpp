@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
@@ -15,7 +16,8 @@
 BPW_NAMESPACE_BEGIN
 
 /// An executor that runs tasks on `count` threads, the calling one among them. The threads live as
-/// long as the object and sleep between calls.
+/// long as the object. Between calls they give way to others for a while, then they sleep: waking
+/// up takes longer than many a task.
 ///
 /// A call made while another one is running - from inside a task, or from a second thread - runs
 /// its tasks on the thread that makes it.
@@ -61,8 +63,7 @@ class threads {
         }
         wake_.notify_all();
         take_tasks();
-        std::unique_lock lock(mutex_);
-        done_.wait(lock, [this] { return awake_ == 0; });
+        wait(done_, [this] { return awake_ == 0; });
         running_ = false;
     }
 
@@ -72,18 +73,30 @@ class threads {
     }
 
     void work() {
-        for (std::size_t seen = 0;;) {
-            {
-                std::unique_lock lock(mutex_);
-                wake_.wait(lock, [&] { return stopping_ || round_ != seen; });
-                if (stopping_) return;
-                seen = round_;
-            }
+        for (std::size_t seen = 0;; ++seen) {
+            wait(wake_, [&] { return stopping_ || round_ != seen; });
+            if (stopping_) return;
             take_tasks();
-            const std::lock_guard lock(mutex_);
-            if (--awake_ == 0) done_.notify_one();
+            if (--awake_ == 0) {
+                const std::lock_guard lock(mutex_);
+                done_.notify_one();
+            }
         }
     }
+
+    template <class Ready>
+    void wait(std::condition_variable& changed, Ready ready) {
+        using clock = std::chrono::steady_clock;
+        for (const auto end = clock::now() + patience; clock::now() < end;) {
+            if (ready()) return;
+            std::this_thread::yield();
+        }
+        std::unique_lock lock(mutex_);
+        changed.wait(lock, ready);
+    }
+
+    // Longer than what an engine does between two products.
+    static constexpr std::chrono::microseconds patience{200};
 
     unsigned count_;
     std::vector<std::thread> workers_;
@@ -93,9 +106,9 @@ class threads {
     std::atomic<bool> running_ = false;
     std::atomic<std::size_t> next_ = 0;
     std::size_t tasks_ = 0;
-    std::size_t round_ = 0;
-    std::size_t awake_ = 0;
-    bool stopping_ = false;
+    std::atomic<std::size_t> round_ = 0;
+    std::atomic<std::size_t> awake_ = 0;
+    std::atomic<bool> stopping_ = false;
     const void* context_ = nullptr;
     void (*call_)(const void*, std::size_t) = nullptr;
 };

@@ -299,12 +299,12 @@ template <class T, class A = native_arch, executor Executor = const serial>
         return {};
     }
     // Unpacking a panel is worth some sixty vectors. Panels that follow each other are multiplied
-    // with some columns of all vectors, which stay in a cache, before the next columns.
+    // with some columns of all vectors, which stay in a cache, before the next columns: so a thread
+    // gets more tasks than one only where these are still large.
     constexpr auto at_once = activation_batch_for<T, A>::at_once;
     constexpr auto least_vectors = 64 / at_once * at_once;
     constexpr std::size_t most_panels = 16;
-    const auto threads = threads_of(run, 4);
-    const auto enough_tasks = threads == 1 ? 1 : 4 * threads;
+    const auto enough_tasks = threads_of(run, 16);
     const auto panels = (w.rows() + detail::panel_rows - 1) / detail::panel_rows;
     const auto together = std::clamp<std::size_t>(panels / enough_tasks, 1, most_panels);
     const auto groups = (panels + together - 1) / together;
