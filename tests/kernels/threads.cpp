@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <mutex>
 #include <set>
@@ -46,6 +47,14 @@ TEST(threads, many_short_rounds) {
 }
 
 // What tasks wrote is visible to the caller, and what the caller wrote to the tasks.
+TEST(threads, wake_from_their_sleep) {
+    bpw::threads pool(3);
+    for (int round = 0; round < 10; ++round) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        check_round(pool, 5);
+    }
+}
+
 TEST(threads, results_are_visible) {
     bpw::threads pool(4);
     std::vector<std::size_t> values(64, 1);
