@@ -17,6 +17,7 @@
 #include <bpw/core/vectors.hpp>
 #include <bpw/kernels/dequantize.hpp>
 #include <bpw/kernels/panel.hpp>
+#include <bpw/simd/prefetch.hpp>
 #include <bpw/simd/transpose.hpp>
 
 #include <algorithm>
@@ -78,14 +79,26 @@ void multiply_plain_rows(const matrix_view<T>& w, std::size_t row, const float* 
         from[k] = w.block(row + k, 0).bytes;
         sums[k] = lanes::zero();
     });
-    std::size_t i = 0;
-    for (; i + 16 <= w.cols(); i += 16) {
+    const auto add = [&](std::size_t i) BPW_INLINE_LAMBDA {
         const auto values = lanes::load(x + i);
-        for_each_index<Rows>([&](auto k) {
+        for_each_index<Rows>([&](auto k) BPW_INLINE_LAMBDA {
             sums[k].add_product(load_plain<A>(static_cast<const T*>(nullptr), from[k] + i * size),
                                 values);
         });
+    };
+    // What follows the end of a row is the same row of the next run.
+    constexpr std::size_t line = 64 / size;
+    const auto row_bytes = w.cols() * size;
+    std::size_t i = 0;
+    for (; i + line <= w.cols(); i += line) {
+        auto ahead = i * size + simd::prefetch_distance;
+        if (ahead >= row_bytes) ahead += (Rows - 1) * row_bytes;
+        for_each_index<Rows>([&](auto k) BPW_INLINE_LAMBDA {
+            simd::prefetch<64>(reinterpret_cast<std::uintptr_t>(from[k]) + ahead);
+        });
+        for_each_index<line / 16>([&](auto n) BPW_INLINE_LAMBDA { add(i + 16 * n); });
     }
+    for (; i + 16 <= w.cols(); i += 16) add(i);
     if (i < w.cols()) {
         float values[16]{};
         std::copy(x + i, x + w.cols(), values);
@@ -106,8 +119,10 @@ void multiply_bf16_rows(const matrix_view<bf16_r16>& w, std::size_t row, const f
     std::array<simd::float16<A>, 16> sums;
     sums.fill(simd::float16<A>::zero());
     const auto add = [&](std::size_t block, auto pair) {
+        const auto* const bytes = w.block(row, block).bytes;
+        simd::prefetch_ahead<64>(bytes);
         std::int32_t pairs[16];
-        std::memcpy(pairs, w.block(row, block).bytes, sizeof pairs);
+        std::memcpy(pairs, bytes, sizeof pairs);
         const auto columns = ints::load(pairs);
         const auto even = columns.template shifted_left<16>().as_float();
         const auto odd = (columns & static_cast<std::int32_t>(0xffff0000u)).as_float();

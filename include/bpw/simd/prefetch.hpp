@@ -14,15 +14,19 @@ namespace simd {
 /// processor's own reading ahead stops.
 inline constexpr std::size_t prefetch_distance = 4096;
 
-/// Asks for the `Bytes` bytes that lie prefetch_distance behind p. They need not exist.
+/// Asks for the `Bytes` bytes at p. They need not exist.
 template <std::size_t Bytes>
-BPW_INLINE void prefetch_ahead([[maybe_unused]] const void* p) noexcept {
+BPW_INLINE void prefetch([[maybe_unused]] std::uintptr_t p) noexcept {
 #if defined(__GNUC__) || defined(__clang__)
-    const auto from = reinterpret_cast<std::uintptr_t>(p) + prefetch_distance;
     for (std::size_t at = 0; at < Bytes; at += 64) {
-        __builtin_prefetch(reinterpret_cast<const void*>(from + at));
+        __builtin_prefetch(reinterpret_cast<const void*>(p + at));
     }
 #endif
+}
+/// Asks for those that lie prefetch_distance behind p.
+template <std::size_t Bytes>
+BPW_INLINE void prefetch_ahead(const void* p) noexcept {
+    prefetch<Bytes>(reinterpret_cast<std::uintptr_t>(p) + prefetch_distance);
 }
 
 }  // namespace simd
