@@ -2,6 +2,7 @@
 #include "plan/commands.hpp"
 
 #include "common/program.hpp"
+#include "common/remarks.hpp"
 #include "common/text.hpp"
 #include "plan/plot.hpp"
 
@@ -99,34 +100,9 @@ std::string base_name(std::string name) {
     return name;
 }
 
-// What can be said of several tensors, one line for all of them.
-class remarks {
-  public:
-    void add(const std::string& what, const std::string& tensor) {
-        for (auto& r : all_) {
-            if (r.what == what) {
-                r.tensors += 1;
-                return;
-            }
-        }
-        all_.push_back({what, tensor, 1});
-    }
-    void print() const {
-        for (const auto& r : all_) {
-            std::cerr << "plan recipe: " << r.first;
-            if (r.tensors > 1) std::cerr << " and " << r.tensors - 1 << " more";
-            std::cerr << ' ' << r.what << '\n';
-        }
-    }
-
-  private:
-    struct remark {
-        std::string what;
-        std::string first;
-        std::size_t tensors;
-    };
-    std::vector<remark> all_;
-};
+void print(const remarks& all) {
+    for (const auto& sentence : all.sentences()) std::cerr << "plan recipe: " << sentence << '\n';
+}
 
 dialect project_of(const std::string& name) {
     return name == "mainline" ? dialect::mainline : dialect::ik;
@@ -249,11 +225,10 @@ void measure(const arguments& a) {
     remarks replaced;
     for (const auto& t : size.tensors) {
         if (t.asked == t.stored || t.asked == type_id::f32) continue;
-        replaced.add("cannot be " + std::string(bpw::name(t.asked)) + " and becomes " +
-                         std::string(bpw::name(t.stored)),
-                     t.name);
+        replaced.add(t.name, "cannot be " + std::string(bpw::name(t.asked)) + " and becomes " +
+                                 std::string(bpw::name(t.stored)));
     }
-    replaced.print();
+    print(replaced);
     const auto stated = totals_of(r.summary).bits_per_weight;
     const auto found = bpw::plan::fixed(size.bits_per_weight(), 4);
     if (!stated.empty() && stated != found) {
@@ -288,12 +263,11 @@ void make_preset(const arguments& a) {
         const bool kept = !bpw::plan::detail::is_quantized(s.preset[i], o.project == dialect::ik);
         r.rules.push_back({escaped_name(s.preset[i].name), kept ? type_id::f32 : types[i]});
         if (!a.imatrix && !kept && !importance_objection(s.preset[i].name, types[i]).empty()) {
-            unwise.add("should not be " + std::string(bpw::name(types[i])) +
-                           " without an importance matrix",
-                       s.preset[i].name);
+            unwise.add(s.preset[i].name, "should not be " + std::string(bpw::name(types[i])) +
+                                             " without an importance matrix");
         }
     }
-    unwise.print();
+    print(unwise);
     std::cout << write_merged(r, {a.producer, {}, a.link}).value();
     print_size(size_of_recipe(r, s.tensors, {o.project, true}).value(), std::cerr);
 }

@@ -341,25 +341,6 @@ class chooser {
 
 }  // namespace
 
-void remarks::add(const std::string& tensor, const std::string& what) {
-    for (auto& r : all_) {
-        if (r.what != what) continue;
-        r.tensors += 1;
-        return;
-    }
-    all_.push_back({what, tensor, 1});
-}
-
-std::vector<std::string> remarks::sentences() const {
-    std::vector<std::string> out;
-    for (const auto& r : all_) {
-        auto s = r.first;
-        if (r.tensors > 1) s += " and " + std::to_string(r.tensors - 1) + " more";
-        out.push_back(s + " " + r.what);
-    }
-    return out;
-}
-
 choice choose(const std::string& path, const gguf::file& model, const choice_arguments& args,
               const imatrix* importance) {
     return chooser(path, model, args, importance).run();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/imatrix.hpp"
+#include "common/remarks.hpp"
 
 #include <bpw/core/type_id.hpp>
 #include <bpw/gguf.hpp>
@@ -42,21 +43,6 @@ struct job {
     bpw::type_id from;
     bpw::type_id to;
     step how = step::copy;
-};
-
-/// Sentences that differ in the tensor alone, told once for all of them.
-class remarks {
-  public:
-    void add(const std::string& tensor, const std::string& what);
-    [[nodiscard]] std::vector<std::string> sentences() const;
-
-  private:
-    struct remark {
-        std::string what;
-        std::string first;
-        std::size_t tensors;
-    };
-    std::vector<remark> all_;
 };
 
 struct choice {

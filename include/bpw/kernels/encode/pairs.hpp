@@ -143,9 +143,7 @@ class pair_groups {
             }
         }
         vector_sums sums;
-        for (std::size_t at = 0; at < group; at += lane_count) {
-            sums.add(x + at, w + at, value.data() + at, scale);
-        }
+        sums.add_group(x, w, value, scale);
         sums.store(c);
         return c;
     }

@@ -255,17 +255,29 @@ class scale_search {
     }
 
   private:
+    // The sum of weighted magnitudes, and that of the weights.
+    struct magnitude_sums {
+        float magnitudes;
+        float weights;
+
+        magnitude_sums(const float* x, const float* w, std::size_t n) noexcept {
+            auto sum = floats::zero();
+            auto weight = floats::zero();
+            for (std::size_t i = 0; i < n; i += lane_count) {
+                const auto ws = floats::load(w + i);
+                sum = lanes::fma(ws, lanes::abs(floats::load(x + i)), sum);
+                weight = lanes::add(weight, ws);
+            }
+            magnitudes = sum.sum();
+            weights = weight.sum();
+        }
+    };
+
     // With one magnitude the best scale is the mean of magnitudes.
     [[nodiscard]] scale_fit signs_only(const float* x, const float* w, std::size_t n) const {
-        auto sum = floats::zero();
-        auto weight = floats::zero();
-        for (std::size_t i = 0; i < n; i += lane_count) {
-            const auto ws = floats::load(w + i);
-            sum = lanes::fma(ws, lanes::abs(floats::load(x + i)), sum);
-            weight = lanes::add(weight, ws);
-        }
-        const float along = levels_.magnitude * sum.sum();
-        const float norm = levels_.magnitude * levels_.magnitude * weight.sum();
+        const magnitude_sums sums(x, w, n);
+        const float along = levels_.magnitude * sums.magnitudes;
+        const float norm = levels_.magnitude * levels_.magnitude * sums.weights;
         return {along / norm, norm, along * (along / norm), 0.0f};
     }
 
@@ -273,14 +285,8 @@ class scale_search {
     // mean and the largest magnitude, then eight around the best.
     [[nodiscard]] scale_fit ternary(const float* x, const float* w, std::size_t n,
                                     float most) const {
-        auto sum = floats::zero();
-        auto weight = floats::zero();
-        for (std::size_t i = 0; i < n; i += lane_count) {
-            const auto ws = floats::load(w + i);
-            sum = lanes::fma(ws, lanes::abs(floats::load(x + i)), sum);
-            weight = lanes::add(weight, ws);
-        }
-        const float lowest = 0.4f * (sum.sum() / weight.sum());
+        const magnitude_sums sums(x, w, n);
+        const float lowest = 0.4f * (sums.magnitudes / sums.weights);
         const float step = std::sqrt(std::sqrt(std::sqrt(0.8f * most / lowest)));
         scale_fit fit;
         const float coarse = limits(x, w, n, lowest, step, fit);

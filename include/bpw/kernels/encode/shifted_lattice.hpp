@@ -43,12 +43,8 @@ class shifted_lattice_groups {
 
     [[nodiscard]] choice choose(const float* x, const float* w, const scale_fits& fits,
                                 float d) const {
-        choice best;
-        best.error = std::numeric_limits<float>::infinity();
-        try_window(
-            rule_, fits.best.scale, d, 2, [&](float scale) { return with_scale(x, w, scale); },
-            best);
-        return best;
+        return best_in_window<choice>(rule_, fits.best.scale, d, 2,
+                                      [&](float scale) { return with_scale(x, w, scale); });
     }
 
   private:

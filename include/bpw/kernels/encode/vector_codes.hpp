@@ -6,6 +6,7 @@
 #include <bpw/kernels/encode/two_stage.hpp>
 
 #include <array>
+#include <limits>
 
 BPW_NAMESPACE_BEGIN
 
@@ -112,6 +113,14 @@ struct vector_sums {
         along = lanes::fma(wv, xs, along);
         norm = lanes::fma(wv, v, norm);
     }
+    /// All weights of a group, a multiple of sixteen.
+    template <std::size_t Group>
+    BPW_INLINE void add_group(const float* x, const float* w,
+                              const std::array<float, Group>& values, float scale) noexcept {
+        for (std::size_t at = 0; at < Group; at += lane_count) {
+            add(x + at, w + at, values.data() + at, scale);
+        }
+    }
     void store(group_choice& c) const noexcept {
         c.error = error.sum();
         c.along = along.sum();
@@ -165,14 +174,17 @@ void try_entry(const stage_rule& rule, int at, float d, F with_scale, vector_cho
     best.code = entry->code;
 }
 
-/// Takes the best of `count` scales of a rule around one that fits.
-template <class F>
-void try_window(const stage_rule& rule, float fitted, float d, int count, F with_scale,
-                vector_choice& best) {
+/// The best of `count` scales of a rule around one that fits: a Choice, which is a vector_choice.
+template <class Choice, class F>
+[[nodiscard]] Choice best_in_window(const stage_rule& rule, float fitted, float d, int count,
+                                    F with_scale) {
+    Choice best;
+    best.error = std::numeric_limits<float>::infinity();
     const int first = rule.inner->window(fitted / d, count);
     for (int k = first; k < std::min(first + count, rule.inner->count); ++k) {
         try_entry(rule, k, d, with_scale, best);
     }
+    return best;
 }
 
 }  // namespace detail
