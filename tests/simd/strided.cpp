@@ -242,9 +242,26 @@ TEST(bits, of_octets_are_fields) {
     constexpr int from[8] = {0, 3, 6, 6, 1, 2, 4, 5};
     for (int round = 0; round < 100; ++round) {
         const auto x = random_bytes(numbers);
-        const auto got =
-            stored(simd::fields_of_octets<2, 0, 3, 6, 6, 1, 2, 4, 5>(bytes::load(x.data())));
-        for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(got[i], x[i] >> from[i / 8] & 3);
+        const auto vector = bytes::load(x.data());
+        const auto lowest = stored(simd::fields_of_octets<2, 0, 0, 3, 6, 6, 1, 2, 4, 5>(vector));
+        const auto upper = stored(simd::fields_of_octets<2, 4, 0, 3, 6, 6, 1, 2, 4, 5>(vector));
+        for (std::size_t i = 0; i < 64; ++i) {
+            EXPECT_EQ(lowest[i], x[i] >> from[i / 8] & 3);
+            EXPECT_EQ(upper[i], lowest[i] << 4);
+        }
+    }
+}
+
+TEST(bits, choose_bytes_that_grow) {
+    reference::random numbers(73);
+    for (int round = 0; round < 100; ++round) {
+        const auto x = random_bytes(numbers);
+        std::uint64_t bits = 0;
+        for (int i = 0; i < 4; ++i) bits = bits << 16 | numbers.below(1 << 16);
+        const auto got = stored(simd::add_where<16>(bytes::load(x.data()), bits));
+        for (std::size_t i = 0; i < 64; ++i) {
+            EXPECT_EQ(got[i], static_cast<std::uint8_t>(x[i] + (bits >> i & 1) * 16));
+        }
     }
 }
 

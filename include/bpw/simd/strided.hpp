@@ -320,56 +320,91 @@ template <class A>
 
 using octet_shifts = std::array<int, 8>;
 
-// Bits of each octet from its own bit on, not yet masked: bits of the byte above come in behind.
-template <class A>
-[[nodiscard]] BPW_INLINE bytes64<A> shift_octets(const bytes64<A>& x, const octet_shifts& by,
-                                                 xsimd::generic) noexcept {
+// Bits of each octet from its own bit on, moved to bit To, not yet masked: bits of neighbouring
+// bytes may come in beside them.
+template <int To, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> move_octets(const bytes64<A>& x, const octet_shifts& from,
+                                                xsimd::generic) noexcept {
     std::uint8_t all[64];
     x.store(all);
-    for (std::size_t i = 0; i < 64; ++i) all[i] = static_cast<std::uint8_t>(all[i] >> by[i / 8]);
+    for (std::size_t i = 0; i < 64; ++i) {
+        all[i] = static_cast<std::uint8_t>(all[i] >> from[i / 8] << To);
+    }
     return bytes64<A>::load(all);
 }
 #if XSIMD_WITH_SSE2
-template <class A>
-[[nodiscard]] BPW_INLINE bytes64<A> shift_octets(const bytes64<A>& x, const octet_shifts& by,
-                                                 xsimd::sse2) noexcept {
+template <int To, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> move_octets(const bytes64<A>& x, const octet_shifts& from,
+                                                xsimd::sse2) noexcept {
     return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
-        const __m128i low = _mm_srli_epi64(x.v[i], by[2 * i]);
-        if (by[2 * i] == by[2 * i + 1]) return low;
-        const __m128i high = _mm_srli_epi64(x.v[i], by[2 * i + 1]);
+        const auto moved = [&](int bit) {
+            return bit >= To ? _mm_srli_epi64(x.v[i], bit - To) : _mm_slli_epi64(x.v[i], To - bit);
+        };
+        const __m128i low = moved(from[2 * i]);
+        if (from[2 * i] == from[2 * i + 1]) return low;
+        const __m128i high = moved(from[2 * i + 1]);
         return _mm_castpd_si128(_mm_move_sd(_mm_castsi128_pd(high), _mm_castsi128_pd(low)));
     });
 }
 #endif
 #if XSIMD_WITH_AVX2
-template <class A>
-[[nodiscard]] BPW_INLINE bytes64<A> shift_octets(const bytes64<A>& x, const octet_shifts& by,
-                                                 xsimd::avx2) noexcept {
+template <int To, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> move_octets(const bytes64<A>& x, const octet_shifts& from,
+                                                xsimd::avx2) noexcept {
     return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
-        const auto* const shift = &by[4 * i];
-        return _mm256_srlv_epi64(x.v[i],
-                                 _mm256_setr_epi64x(shift[0], shift[1], shift[2], shift[3]));
+        const auto* const bit = &from[4 * i];
+        const __m256i low =
+            _mm256_srlv_epi64(x.v[i], _mm256_setr_epi64x(bit[0], bit[1], bit[2], bit[3]));
+        return To == 0 ? low : _mm256_slli_epi64(low, To);
     });
 }
 #endif
 #if XSIMD_WITH_AVX512BW
-template <class A>
-[[nodiscard]] BPW_INLINE bytes64<A> shift_octets(const bytes64<A>& x, const octet_shifts& by,
-                                                 xsimd::avx512bw) noexcept {
-    const __m512i counts =
-        _mm512_setr_epi64(by[0], by[1], by[2], by[3], by[4], by[5], by[6], by[7]);
-    return {{_mm512_maskz_srlv_epi64(every_pair, x.v[0], counts)}};
+template <int To, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> move_octets(const bytes64<A>& x, const octet_shifts& from,
+                                                xsimd::avx512bw) noexcept {
+    const auto by = [&](std::size_t i) { return (from[i] - To) & 63; };
+    const __m512i turns = _mm512_setr_epi64(by(0), by(1), by(2), by(3), by(4), by(5), by(6), by(7));
+    return {{_mm512_maskz_rorv_epi64(every_pair, x.v[0], turns)}};
 }
 #endif
 #if XSIMD_WITH_NEON64
-template <class A>
-[[nodiscard]] BPW_INLINE bytes64<A> shift_octets(const bytes64<A>& x, const octet_shifts& by,
-                                                 xsimd::neon64) noexcept {
+template <int To, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> move_octets(const bytes64<A>& x, const octet_shifts& from,
+                                                xsimd::neon64) noexcept {
     return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
-        const auto counts = vcombine_s8(vdup_n_s8(static_cast<std::int8_t>(-by[2 * i])),
-                                        vdup_n_s8(static_cast<std::int8_t>(-by[2 * i + 1])));
-        return vshlq_u8(x.v[i], counts);
+        const auto by = [&](std::size_t octet) {
+            return vdup_n_s8(static_cast<std::int8_t>(To - from[octet]));
+        };
+        return vshlq_u8(x.v[i], vcombine_s8(by(2 * i), by(2 * i + 1)));
     });
+}
+#endif
+
+// Whether bit i of a word stands for byte i.
+#if XSIMD_WITH_AVX512BW
+template <class A>
+inline constexpr bool masks_are_bits = std::is_base_of_v<xsimd::avx512bw, A>;
+#else
+template <class A>
+inline constexpr bool masks_are_bits = false;
+#endif
+
+template <int Value, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> add_where(const bytes64<A>& x, std::uint64_t bits,
+                                              xsimd::generic) noexcept {
+    std::uint8_t all[64];
+    x.store(all);
+    for (std::size_t i = 0; i < 64; ++i) {
+        all[i] = static_cast<std::uint8_t>(all[i] + (bits >> i & 1) * Value);
+    }
+    return bytes64<A>::load(all);
+}
+#if XSIMD_WITH_AVX512BW
+template <int Value, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> add_where(const bytes64<A>& x, std::uint64_t bits,
+                                              xsimd::avx512bw) noexcept {
+    return {{_mm512_mask_add_epi8(x.v[0], bits, x.v[0], _mm512_set1_epi8(Value))}};
 }
 #endif
 
@@ -587,13 +622,21 @@ template <int Value, class A>
         [&](std::size_t i) { return detail::where_on<Value, A>(x.v[i], bits.v[i], A{}); });
 }
 
-/// Bits From[i] ... From[i] + Width - 1 of every byte of octet i.
-template <int Width, int... From, class A>
+/// Whether add_where() is one operation.
+template <class A>
+inline constexpr bool masks_are_bits = detail::masks_are_bits<A>;
+/// x, and Value more in byte i where bit i is set.
+template <int Value, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> add_where(const bytes64<A>& x, std::uint64_t bits) noexcept {
+    return detail::add_where<Value, A>(x, bits, A{});
+}
+
+/// Bits From[i] ... From[i] + Width - 1 of every byte of octet i, at bits To ... of the result.
+template <int Width, int To, int... From, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_octets(const bytes64<A>& x) noexcept {
     static_assert(sizeof...(From) == 8);
-    const auto shifted = detail::shift_octets<A>(x, {From...}, A{});
-    const u8_batch<A> mask(static_cast<std::uint8_t>((1 << Width) - 1));
-    return bytes64<A>::make([&](std::size_t i) { return shifted.v[i] & mask; });
+    const auto moved = detail::move_octets<To, A>(x, {From...}, A{});
+    return moved & bytes64<A>::all(static_cast<std::uint8_t>(((1 << Width) - 1) << To));
 }
 
 /// `Count` (1, 2, 4 or 8) IEEE halves at p, p + Stride, ..., each in 16 / Count neighbouring lanes.

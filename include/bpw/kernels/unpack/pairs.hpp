@@ -35,9 +35,9 @@ struct unpack<iq2_kl> {
         const auto low = simd::bytes64<A>::load(p + iq2_kl::index.low.rule.byte);
         const auto high =
             simd::load_quarters<A>(p + iq2_kl::index.high.low.rule.byte, {0, 0, 0, 0});
-        const auto bit = simd::fields_of_octets<1, slot, slot, slot + 2, slot + 2, slot + 4,
+        const auto bit = simd::fields_of_octets<1, 4, slot, slot, slot + 2, slot + 2, slot + 4,
                                                 slot + 4, slot + 6, slot + 6>(high);
-        const auto index = low.template field<4, 4 * slot>() | bit.template shifted_left<4>();
+        const auto index = low.template field<4, 4 * slot>() | bit;
         return index.template lookup<32>(table<Step % 2>.data());
     }
 };

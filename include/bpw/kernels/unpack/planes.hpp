@@ -111,7 +111,7 @@ struct code_planes<field<128, part<1, plane<1>>>> {
             simd::load_quarters<A>(tile.block().bytes + T::q.low.rule.byte, {0, next, 0, next});
         constexpr int low = Step;
         constexpr int high = Step + 4;
-        return simd::fields_of_octets<1, low, low, low, low, high, high, high, high>(bytes);
+        return simd::fields_of_octets<1, 0, low, low, low, low, high, high, high, high>(bytes);
     }
 };
 
@@ -148,8 +148,28 @@ struct code_planes<field<32, part<4, plane<4, 16>>, part<1, plane<1>>>> : nibble
 
     template <int Step, class A, class T>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
-        const auto string = simd::shuffle_quarters(upper_bytes<Step, A>(tile), byte_of_lane<Step>);
-        return low::template codes<Step, A>(tile) | simd::where_bit<16>(string, bit_of_lane);
+        const auto lower = low::template codes<Step, A>(tile);
+        if constexpr (simd::masks_are_bits<A>) {
+            return simd::add_where<16>(lower, upper_bits<Step>(tile));
+        } else {
+            const auto string =
+                simd::shuffle_quarters(upper_bytes<Step, A>(tile), byte_of_lane<Step>);
+            return lower | simd::where_bit<16>(string, bit_of_lane);
+        }
+    }
+
+  private:
+    // Those of the step's 64 lanes, 16 from each of four blocks.
+    template <int Step, class T>
+    [[nodiscard]] BPW_INLINE static std::uint64_t upper_bits(const tile_ref<T>& tile) noexcept {
+        constexpr auto at = std::size_t{T::q.high.low.rule.byte} + 2 * (Step % 2);
+        std::uint64_t bits = 0;
+        for (std::size_t b = 0; b < 4; ++b) {
+            std::uint16_t of_block = 0;
+            std::memcpy(&of_block, tile.block(4 * (Step / 2) + b).bytes + at, 2);
+            bits |= std::uint64_t{of_block} << 16 * b;
+        }
+        return bits;
     }
 };
 
@@ -169,7 +189,7 @@ struct code_planes<field<32, part<4, plane<4, 16>>, part<2, q6_0::high_bits>>>
         constexpr int a = 2 * (Step % 2);
         constexpr int b = a + 4;
         return low::template codes<Step, A>(tile) |
-               simd::fields_of_octets<2, a, b, a, b, a, b, a, b>(pairs).template shifted_left<4>();
+               simd::fields_of_octets<2, 4, a, b, a, b, a, b, a, b>(pairs);
     }
 };
 
