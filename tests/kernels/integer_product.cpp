@@ -42,12 +42,17 @@ std::vector<double> unpacked(const bpw::activations<Order, Bias, Group>& a) {
     for (std::size_t t = 0; t * bpw::tile_weights < x.size(); ++t) {
         const auto& tile = a.tiles()[t];
         const bool full = (t + 1) * bpw::tile_weights <= x.size();
+        float scale_of_run[16];
+        for (std::size_t n = 0; n < 16; ++n) {
+            const int run = full ? bpw::detail::order_of_runs<Order, Group>[n] : static_cast<int>(n);
+            scale_of_run[run] = tile.scale[n];
+        }
         for (int lane = 0; lane < 256; ++lane) {
             const int i = full ? Order::weight(lane / 64, lane % 64)
                                : bpw::natural_order::weight(lane / 64, lane % 64);
             const auto at = t * bpw::tile_weights + static_cast<std::size_t>(i);
             if (at >= x.size()) continue;
-            x[at] = static_cast<double>(tile.scale[i / 16]) *
+            x[at] = static_cast<double>(scale_of_run[i / 16]) *
                     static_cast<double>(tile.q[static_cast<std::size_t>(lane)]);
         }
     }

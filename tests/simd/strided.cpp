@@ -36,21 +36,30 @@ std::vector<std::uint8_t> random_span(std::size_t n, reference::random& numbers)
     return out;
 }
 
-template <std::size_t Stride, std::size_t Count>
-void expect_strided(reference::random& numbers) {
+template <std::size_t Stride, std::size_t Count, const std::array<int, 16>& From>
+void expect_strided_from(reference::random& numbers) {
     for (int round = 0; round < 200; ++round) {
         const auto from = random_span(Stride * (Count - 1) + 2, numbers);
         float halves[16];
         std::int32_t numbers_of_bytes[16];
-        simd::strided_halves<Stride, Count, arch>(from.data()).store(halves);
-        simd::strided_bytes<Stride, Count, arch>(from.data()).store(numbers_of_bytes);
+        simd::strided_halves<Stride, Count, arch, From>(from.data()).store(halves);
+        simd::strided_bytes<Stride, Count, arch, From>(from.data()).store(numbers_of_bytes);
         for (std::size_t i = 0; i < 16; ++i) {
-            const auto at = Stride * (i * Count / 16);
+            const auto at = Stride * (static_cast<std::size_t>(From[i]) * Count / 16);
             const auto bits = static_cast<std::uint32_t>(from[at] | from[at + 1] << 8);
             EXPECT_TRUE(reference::same_bits(halves[i], bpw::half_to_float(bits))) << bits;
             EXPECT_EQ(numbers_of_bytes[i], from[at]);
         }
     }
+}
+
+constexpr std::array<int, 16> other_pairs{0, 1, 8,  9,  2, 3, 10, 11,
+                                          4, 5, 12, 13, 6, 7, 14, 15};
+
+template <std::size_t Stride, std::size_t Count>
+void expect_strided(reference::random& numbers) {
+    expect_strided_from<Stride, Count, simd::in_place>(numbers);
+    expect_strided_from<Stride, Count, other_pairs>(numbers);
 }
 
 TEST(strided, halves_and_bytes) {
@@ -158,6 +167,110 @@ TEST(quads, change_places) {
         expect_placed<2, 1, 4>(x);
         expect_placed<3, 2, 6>(x);
     }
+}
+
+constexpr std::array<int, 16> bits_to_the_left{0, 1, 2, 0, 2, 1, 0, 0, 5, 4, 6, 4, 5, 6, 6, 4};
+
+template <int Width, int To, const std::array<int, 16>& Shift>
+void expect_fields(const plain& x) {
+    const auto vector = bytes::load(x.data());
+    const auto exact = stored(simd::fields_of_quads<Width, To, Shift, false>(vector));
+    const auto loose = stored(simd::fields_of_quads<Width, To, Shift, true>(vector));
+    constexpr int mask = ((1 << Width) - 1) << To;
+    for (std::size_t i = 0; i < 64; ++i) {
+        EXPECT_EQ(exact[i], x[i] >> Shift[i / 4] << To & mask);
+        EXPECT_EQ(loose[i] & mask, exact[i]);
+    }
+}
+
+TEST(quads, have_fields) {
+    reference::random numbers(73);
+    for (int round = 0; round < 50; ++round) {
+        const auto x = random_bytes(numbers);
+        expect_fields<2, 0, bits_from>(x);
+        expect_fields<1, 2, bits_from>(x);
+        expect_fields<2, 4, bits_from>(x);
+        expect_fields<1, 4, bits_to_the_left>(x);
+        expect_fields<2, 4, bits_to_the_left>(x);
+    }
+}
+
+TEST(octets, are_zipped) {
+    reference::random numbers(74);
+    const auto x = random_bytes(numbers);
+    const auto y = random_bytes(numbers);
+    const auto expect = [&](const plain& got, std::size_t odd) {
+        for (std::size_t i = 0; i < 64; ++i) {
+            const auto& from = i % 16 < 8 ? x : y;
+            EXPECT_EQ(got[i], from[i / 16 * 16 + 8 * odd + i % 8]) << odd << ", byte " << i;
+        }
+    };
+    expect(stored(simd::zipped_octets<false>(bytes::load(x.data()), bytes::load(y.data()))), 0);
+    expect(stored(simd::zipped_octets<true>(bytes::load(x.data()), bytes::load(y.data()))), 1);
+}
+
+template <std::size_t Size, std::size_t Number>
+void expect_gathered(reference::random& numbers) {
+    std::array<std::uint8_t, 128> x;
+    for (auto& b : x) b = static_cast<std::uint8_t>(numbers.below(256));
+    const auto got = stored(simd::gathered_twice<Size, Number>(bytes::load(x.data()),
+                                                               bytes::load(x.data() + 64)));
+    std::vector<std::uint8_t> expected;
+    for (std::size_t first = 0; first < 2; ++first) {
+        for (std::size_t piece = first; piece < 32 / Size; piece += 2) {
+            const auto* const p = x.data() + 4 * Size * piece + Size * Number;
+            expected.insert(expected.end(), p, p + Size);
+        }
+    }
+    for (std::size_t i = 0; i < 64; ++i) {
+        EXPECT_EQ(got[i], expected[i % 32]) << Size << ", number " << Number << ", byte " << i;
+    }
+}
+
+TEST(pieces, give_one_number_each) {
+    reference::random numbers(75);
+    expect_gathered<4, 0>(numbers);
+    expect_gathered<4, 1>(numbers);
+    expect_gathered<4, 2>(numbers);
+    expect_gathered<4, 3>(numbers);
+    expect_gathered<8, 0>(numbers);
+    expect_gathered<8, 1>(numbers);
+    expect_gathered<8, 2>(numbers);
+    expect_gathered<8, 3>(numbers);
+}
+
+template <std::size_t Bytes, const std::array<int, 16>& From>
+void expect_quads(reference::random& numbers) {
+    const auto x = random_span(Bytes, numbers);
+    const auto got = stored(simd::gathered_quads<Bytes, From, arch>(x.data()));
+    for (std::size_t i = 0; i < 64; ++i) {
+        EXPECT_EQ(got[i], x[4 * static_cast<std::size_t>(From[i / 4]) + i % 4]) << "byte " << i;
+    }
+}
+
+constexpr std::array<int, 16> some_of_eight{7, 0, 3, 3, 1, 6, 2, 5, 4, 4, 0, 7, 6, 5, 1, 2};
+
+TEST(words, give_their_bytes) {
+    reference::random numbers(77);
+    const auto x = random_span(8, numbers);
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < 8; ++i) word |= std::uint64_t{x[i]} << 8 * i;
+    std::int32_t got[16];
+    simd::bytes_of_word<some_of_eight, arch>(word).store(got);
+    for (std::size_t i = 0; i < 16; ++i) {
+        EXPECT_EQ(got[i], x[static_cast<std::size_t>(some_of_eight[i])]) << i;
+    }
+}
+
+constexpr std::array<int, 16> one_octet{4, 5, 4, 5, 4, 5, 4, 5, 4, 5, 4, 5, 4, 5, 4, 5};
+constexpr std::array<int, 16> of_halves{2, 2, 2, 2, 6, 6, 6, 6, 2, 2, 2, 2, 6, 6, 6, 6};
+constexpr std::array<int, 16> of_quarters{1, 1, 9, 9, 5, 5, 13, 13, 1, 1, 9, 9, 5, 5, 13, 13};
+
+TEST(quads, are_gathered) {
+    reference::random numbers(76);
+    expect_quads<32, one_octet>(numbers);
+    expect_quads<32, of_halves>(numbers);
+    expect_quads<64, of_quarters>(numbers);
 }
 
 TEST(quads, thirty_two_bytes_twice) {

@@ -1,5 +1,6 @@
 // Vectors of 64 bytes, 16 integers and 16 floats at this level, against plain loops.
 #include <bpw/simd/dot_run.hpp>
+#include <bpw/simd/floats.hpp>
 #include <bpw/simd/gathered.hpp>
 #include <bpw/simd/transpose.hpp>
 #include <bpw/simd/vector64.hpp>
@@ -268,7 +269,7 @@ TEST(int16x, looks_up_signed_bytes) {
         for (auto& x : table) x = static_cast<std::int8_t>(numbers.below(256));
         ints index;
         for (auto& i : index) i = static_cast<std::int32_t>(numbers.below(16));
-        ASSERT_EQ(values_of(vector_of(index).lookup16(table.data())), each(index, [&](int i) {
+        ASSERT_EQ(values_of(vector_of(index).lookup<16>(table.data())), each(index, [&](int i) {
                       return std::int32_t{table[static_cast<std::size_t>(i)]};
                   }));
     }
@@ -359,7 +360,7 @@ TEST(halves, have_every_pair_of_fields) {
                         expected[32 + i] = static_cast<std::uint8_t>((x[i] >> high & mask) << to);
                     }
                     ASSERT_EQ(
-                        (values_of(simd::halves<width, low, high, to, false, arch>(x.data()))),
+                        (values_of(simd::fields_of_halves<width, low, high, to, false>(simd::twice32<arch>(x.data())))),
                         expected)
                         << width << " bits from " << low << " and " << high;
                 }
@@ -373,8 +374,8 @@ TEST(halves, may_be_loose) {
     reference::random numbers(14);
     std::vector<std::uint8_t> x(32);
     for (auto& b : x) b = static_cast<std::uint8_t>(numbers.below(256));
-    const auto exact = values_of(simd::halves<2, 4, 6, 4, false, arch>(x.data()));
-    const auto loose = values_of(simd::halves<2, 4, 6, 4, true, arch>(x.data()));
+    const auto exact = values_of(simd::fields_of_halves<2, 4, 6, 4, false>(simd::twice32<arch>(x.data())));
+    const auto loose = values_of(simd::fields_of_halves<2, 4, 6, 4, true>(simd::twice32<arch>(x.data())));
     for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(loose[i] & 0x30, exact[i]);
 }
 
@@ -493,6 +494,31 @@ TEST(spread, takes_any_lane_to_any_lane) {
         const auto got = values_of(simd::spread<arch>(vector_of(x), from));
         for (std::size_t i = 0; i < 16; ++i) {
             ASSERT_TRUE(reference::same_bits(got[i], x[static_cast<std::size_t>(from[i])]));
+        }
+    }
+}
+
+TEST(spread, doubles_the_even_lanes) {
+    floats x;
+    for (std::size_t i = 0; i < 16; ++i) x[i] = static_cast<float>(i) - 7.5f;
+    x[4] = -0.0f;
+    const auto got = values_of(simd::each_even_twice(vector_of(x)));
+    for (std::size_t i = 0; i < 16; ++i) {
+        EXPECT_TRUE(reference::same_bits(got[i], x[i / 2 * 2])) << i;
+    }
+}
+
+constexpr std::array<int, 16> any_order{3, 15, 0, 8, 8, 1, 7, 12, 2, 10, 4, 4, 14, 9, 6, 11};
+
+TEST(signed_bytes, become_floats_in_any_order) {
+    std::int8_t x[16];
+    for (int first = -128; first < 128; first += 16) {
+        for (int i = 0; i < 16; ++i) x[i] = static_cast<std::int8_t>(first + i);
+        const auto in_place = values_of(simd::from_signed_bytes<arch>(x));
+        const auto moved = values_of(simd::from_signed_bytes<arch, any_order>(x));
+        for (std::size_t i = 0; i < 16; ++i) {
+            EXPECT_EQ(in_place[i], static_cast<float>(x[i]));
+            EXPECT_EQ(moved[i], static_cast<float>(x[any_order[i]]));
         }
     }
 }
@@ -634,6 +660,29 @@ TEST(gather_parts, of_two_and_of_one) {
             const int high = block[3 + high_byte(n)] >> high_shift(n) & 3;
             EXPECT_EQ(both[static_cast<std::size_t>(n)], low | high << 4);
             EXPECT_EQ(one[static_cast<std::size_t>(n)], high);
+        }
+    }
+}
+
+TEST(sums_of_bytes, come_together) {
+    reference::random numbers(78);
+    for (int round = 0; round < 100; ++round) {
+        std::array<bytes, 4> x;
+        for (auto& vector : x) {
+            for (auto& b : vector) {
+                b = static_cast<std::uint8_t>(round == 0 ? 63 : numbers.below(64));
+            }
+        }
+        std::array<simd::int16x<arch>, 4> vectors;
+        for (std::size_t k = 0; k < 4; ++k) {
+            ints lanes;
+            std::memcpy(lanes.data(), x[k].data(), 64);
+            vectors[k] = vector_of(lanes);
+        }
+        const auto got = values_of(simd::sums_of_bytes(vectors));
+        for (std::size_t i = 0; i < 64; ++i) {
+            const auto* const four = x[i % 4].data() + i / 4 * 4;
+            ASSERT_EQ(got[i], four[0] + four[1] + four[2] + four[3]) << i;
         }
     }
 }

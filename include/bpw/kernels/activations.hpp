@@ -24,9 +24,10 @@ BPW_NAMESPACE_BEGIN
 struct alignas(64) activation_tile {
     std::int8_t q[tile_weights];  ///< in the lane order of the tile
     std::int32_t start[64];  ///< what the sums of lanes with a bias start from; see activations
-    float scale[16];         ///< of every run of 16; two neighbours are equal
-    float sum[16];           ///< scale times the sum of q, of every run of 16
-    float minus_odd[16];  ///< minus scale times the sum of q of every run of 32, in the odd places
+    // Of every run of 16, in an order that suits the lane order: see detail::order_of_runs.
+    float scale[16];      ///< two runs of 32 activations have the same
+    float sum[16];        ///< scale times the sum of q
+    float minus_odd[16];  ///< minus scale times the sum of q of 32, where the run is an odd one
 };
 
 /// The same with everything as often as rows stand together, for archs that keep it so.
@@ -139,12 +140,12 @@ void arrange(const std::int8_t (&from)[tile_weights], std::int8_t (&to)[tile_wei
 
 template <class Order, int Bias, int Group, class Tile>
 void arrange(const quantized_tile& from, Tile& tile) noexcept {
-    for (std::size_t run = 0; run < 16; ++run) {
-        tile.scale[run] = from.scale[run / 2];
-        tile.sum[run] = from.scale[run / 2] * static_cast<float>(from.sum[run]);
+    for (std::size_t i = 0; i < 16; ++i) {
+        const auto run = static_cast<std::size_t>(order_of_runs<Order, Group>[i]);
+        tile.scale[i] = from.scale[run / 2];
+        tile.sum[i] = from.scale[run / 2] * static_cast<float>(from.sum[run]);
         const auto sum32 = from.sum[run / 2 * 2] + from.sum[run / 2 * 2 + 1];
-        tile.minus_odd[run] =
-            run % 2 == 0 ? 0.0f : -from.scale[run / 2] * static_cast<float>(sum32);
+        tile.minus_odd[i] = run % 2 == 0 ? 0.0f : -from.scale[run / 2] * static_cast<float>(sum32);
     }
     arrange<Order>(from.q, tile.q);
     if constexpr (requires {

@@ -90,7 +90,7 @@ class tile_values {
             const auto* const bits = tile.block().bytes + T::signs.low.rule.byte;
             for_each_index<4>([&](auto step) {
                 constexpr int group = 2 * static_cast<int>(step);
-                simd::halves<1, group, group + 1, 7, false, A>(bits).store(
+                simd::fields_of_halves<1, group, group + 1, 7, false>(simd::twice32<A>(bits)).store(
                     reinterpret_cast<std::uint8_t*>(signs_ + 64 * step));
             });
         }

@@ -47,68 +47,45 @@ struct product_sums {
     [[nodiscard]] BPW_INLINE float total() const noexcept { return products.sum() + offsets.sum(); }
 };
 
-// Where the scale of each quad of a step is among those of the runs; of every two runs the first,
-// where the places between hold something else.
-template <class Order, int Step, bool Even>
-inline constexpr std::array<int, 16> scale_places_of_step = [] {
-    auto runs = runs_of_step<Order>(Step);
-    for (auto& run : runs) run = Even ? run / 2 * 2 : run;
-    return runs;
-}();
-
-// The scales of a tile's runs for scale_of_quads(), in memory where that is where they are wanted.
-// Those of a group of 32 are equal.
+// The scales of a tile's sums, step by step, out of those of its runs in the order order_of_runs; of
+// every two runs of a group of 32 the first where Even: something else stands in the second place.
 template <class Order, int Group, bool Even, class A>
-class scales_of_runs {
+class scales_of_sums {
   public:
-    BPW_INLINE explicit scales_of_runs(const simd::float16<A>& scale) noexcept : scale_(scale) {
+    BPW_INLINE explicit scales_of_sums(const simd::float16<A>& scale) noexcept
+        : scale_(in_order && Even ? simd::each_even_twice(scale) : scale) {
         if constexpr (in_memory) {
             scale.store(memory_);
             simd::through_memory(memory_);
         }
     }
     template <int Step>
-    [[nodiscard]] BPW_INLINE simd::float16<A> of_step() const noexcept;
+    [[nodiscard]] BPW_INLINE simd::float16<A> of_step() const noexcept {
+        if constexpr (in_order)
+            return scale_;
+        else if constexpr (in_memory)
+            return simd::load_spread<A>(memory_, places_of_step<Step>);
+        else
+            return simd::spread(scale_, places_of_step<Step>);
+    }
 
   private:
-    static constexpr bool first_of_two = Even || Group == 32;
-    static constexpr bool in_memory = [] {
-        const auto spreads = [](const auto& from) {
-            return simd::spreads_one_lane_to_registers<A>(from);
-        };
-        return spreads(scale_places_of_step<Order, 0, first_of_two>) &&
-               spreads(scale_places_of_step<Order, 1, first_of_two>) &&
-               spreads(scale_places_of_step<Order, 2, first_of_two>) &&
-               spreads(scale_places_of_step<Order, 3, first_of_two>);
+    static constexpr bool in_order = sums_keep_to_groups<Order, Group>;
+    template <int Step>
+    static constexpr std::array<int, 16> places_of_step = [] {
+        auto runs = runs_of_step<Order>(Step);
+        // Those of a group of 32 are equal.
+        for (auto& run : runs) run = Even || Group == 32 ? run / 2 * 2 : run;
+        return runs;
     }();
+    static constexpr bool in_memory =
+        !in_order && simd::spreads_one_lane_to_registers<A>(places_of_step<0>) &&
+        simd::spreads_one_lane_to_registers<A>(places_of_step<1>) &&
+        simd::spreads_one_lane_to_registers<A>(places_of_step<2>) &&
+        simd::spreads_one_lane_to_registers<A>(places_of_step<3>);
     simd::float16<A> scale_;
     alignas(64) float memory_[in_memory ? 16 : 1];
 };
-
-// The scale of each quad of a step, out of those of the runs.
-template <class Order, int Step, bool Even, class A>
-[[nodiscard]] BPW_INLINE simd::float16<A> scale_of_quads(const simd::float16<A>& scale) noexcept {
-    constexpr auto& from = scale_places_of_step<Order, Step, Even>;
-    constexpr bool in_place = [] {
-        for (int quad = 0; quad < 16; ++quad) {
-            if (from[static_cast<std::size_t>(quad)] != quad) return false;
-        }
-        return true;
-    }();
-    if constexpr (in_place)
-        return scale;
-    else
-        return simd::spread(scale, from);
-}
-
-template <class Order, int Group, bool Even, class A>
-template <int Step>
-simd::float16<A> scales_of_runs<Order, Group, Even, A>::of_step() const noexcept {
-    if constexpr (in_memory)
-        return simd::load_spread<A>(memory_, scale_places_of_step<Order, Step, first_of_two>);
-    else
-        return scale_of_quads<Order, Step, Even>(scale_);
-}
 
 // The number of a step among those whose products are added up before a scale is applied.
 struct step_place {
@@ -134,11 +111,12 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
     constexpr int group = std::min(32, traits<T>::group_size);
     // Scales and minima of groups of 32 alternate in one vector.
     constexpr bool alternating = alternating_scales<T> && !requires { Unpack::is_scalar; };
+    constexpr auto& runs = order_of_runs<order, group>;
     const auto scales = [&] {
         if constexpr (alternating)
-            return alternating_scales_of<A>(tile);
+            return alternating_scales_of<A, runs>(tile);
         else
-            return scales_of<Unpack, A>(tile);
+            return scales_of<Unpack, A, runs>(tile);
     }();
     constexpr int fine = fine_bits<Unpack>;
     auto scale = scales.scale * simd::float16<A>::load(x.scale);
@@ -148,9 +126,9 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
     constexpr int bias = Unpack::bias - bias_in_sums<T>;
     static_assert(with_offsets || (bias == 0 && fine == 0));
     constexpr int lowered = lanes_lowered_by<T, A>;
-    const auto lanes = lanes_of<Unpack, A, lowered>(tile);
+    const lanes_by_steps<Unpack, A, lowered, T> lanes(tile);
     [[maybe_unused]] const auto fine_lanes = fine_lanes_of<Unpack, A>(tile);
-    const scales_of_runs<order, group, alternating, A> of_runs(scale);
+    const scales_of_sums<order, group, alternating, A> of_sums(scale);
     ints sum;
     simd::pair_sums<A> pairs;
     const auto step = [&]<int Step>(std::integral_constant<int, Step>) {
@@ -162,7 +140,7 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
         }
         const auto add = [&](const auto&... factor) BPW_INLINE_LAMBDA {
             simd::add_dot4_of_run<Unpack::max, lowered, place.number, place.count>(
-                sum, pairs, lanes[Step], simd::registers_at<A>(factor + 64 * Step)...);
+                sum, pairs, lanes.template get<Step>(), simd::registers_at<A>(factor + 64 * Step)...);
         };
         // Magnitudes of rows that stand together are not in the order of q.
         if constexpr (
@@ -176,7 +154,7 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
             simd::add_dot4<(1 << fine) - 1>(sum, fine_lanes[Step], x.q + 64 * Step);
         }
         if constexpr (last) {
-            sums.products.add_product(sum.to_float(), of_runs.template of_step<Step>());
+            sums.products.add_product(sum.to_float(), of_sums.template of_step<Step>());
         }
     };
     step(std::integral_constant<int, 0>{});
@@ -185,7 +163,7 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
     step(std::integral_constant<int, 3>{});
     if constexpr (shifted) {
         sums.offsets.add_product(scales.scale * simd::float16<A>::load(x.sum),
-                                 lookup_shifts<Unpack, bias, A, T>(tile.block().bytes));
+                                 lookup_shifts<Unpack, bias, A, T, runs>(tile.block().bytes));
     } else if constexpr (alternating) {
         static_assert(bias == 0);
         sums.offsets.add_product(scales.scale, simd::float16<A>::load(x.minus_odd));

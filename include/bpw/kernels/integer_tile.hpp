@@ -74,16 +74,17 @@ inline constexpr int lanes_lowered_by = [] {
 template <class T, class A>
 inline constexpr int start_bias = bias_in_sums<T> - lanes_lowered_by<T, A>;
 
-template <class Unpack, class A, class T>
+// In the order Runs of the runs.
+template <class Unpack, class A, const std::array<int, 16>& Runs = simd::in_place, class T>
 [[nodiscard]] BPW_INLINE tile_scales<A> scales_of(const tile_ref<T>& tile) noexcept {
     constexpr bool is_scalar = requires { Unpack::is_scalar; };
     if constexpr (fast_scales<T> && !is_scalar) {
         tile_scales<A> out;
-        out.scale = scale_vector<A>(tile);
-        out.offset = offset_vector<Unpack, A>(tile, out.scale);
+        out.scale = scale_vector<A, Runs>(tile);
+        out.offset = offset_vector<Unpack, A, Runs>(tile, out.scale);
         return out;
     } else {
-        static_assert(!requires { Unpack::step; });
+        static_assert(!requires { Unpack::step; } && Runs == simd::in_place);
         return scalar_scales<A>(tile);
     }
 }

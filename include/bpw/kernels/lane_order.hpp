@@ -6,7 +6,7 @@
 // one run of 16 weights: their products are added up before a scale is applied.
 #pragma once
 
-#include <bpw/core/format.hpp>
+#include <bpw/simd/vector64.hpp>
 
 #include <array>
 
@@ -54,6 +54,33 @@ template <class Order, int GroupSize>
     }
     return true;
 }
+
+// Whether each of the sixteen sums of a tile belongs to a group of its own, or shares one with as
+// many others as a group has runs: quads of the same place belong to the same group in all steps.
+template <class Order, int GroupSize>
+inline constexpr bool sums_keep_to_groups = [] {
+    if constexpr (requires { Order::rows; })
+        return false;
+    else
+        return same_groups<Order, GroupSize>(0, 1) && same_groups<Order, GroupSize>(0, 2) &&
+               same_groups<Order, GroupSize>(0, 3);
+}();
+
+// The order of the runs of 16 weights in vectors of what belongs to them, such as their scales: that
+// of the sums, if these keep to groups.
+template <class Order, int GroupSize>
+inline constexpr std::array<int, 16> order_of_runs = [] {
+    auto runs = simd::in_place;
+    if constexpr (sums_keep_to_groups<Order, GroupSize>) {
+        std::array<int, 16> taken{};
+        for (int sum = 0; sum < 16; ++sum) {
+            const int group = Order::weight(0, 4 * sum) / GroupSize;
+            runs[static_cast<std::size_t>(sum)] =
+                GroupSize / 16 * group + taken[static_cast<std::size_t>(group)]++;
+        }
+    }
+    return runs;
+}();
 
 // Whether every quad is four consecutive weights.
 template <class Order>

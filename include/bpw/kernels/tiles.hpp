@@ -108,7 +108,8 @@ inline constexpr bool has_offsets = detail::has_offsets<unpack<T>, T>;
 /// Numbers of the runs of a tile, for each of the sixteen quads of a step.
 template <class T, int Step, class A>
 [[nodiscard]] BPW_INLINE simd::float16<A> of_quads(const simd::float16<A>& of_runs) noexcept {
-    return detail::scale_of_quads<typename unpack<T>::order, Step, false>(of_runs);
+    static constexpr auto runs = detail::runs_of_step<typename unpack<T>::order>(Step);
+    return runs == simd::in_place ? of_runs : simd::spread(of_runs, runs);
 }
 
 BPW_NAMESPACE_END

@@ -77,6 +77,32 @@ template <class A>
 }
 #endif
 
+// Byte i of the result is byte From[i] of sixteen.
+template <const std::array<int, 16>& From>
+BPW_INLINE void permute16(const std::int8_t* in, std::int8_t* out, xsimd::generic) noexcept {
+    for (std::size_t i = 0; i < 16; ++i) out[i] = in[From[i]];
+}
+template <const std::array<int, 16>& From>
+alignas(16) inline constexpr auto bytes_from = [] {
+    std::array<std::uint8_t, 16> out{};
+    for (std::size_t i = 0; i < 16; ++i) out[i] = static_cast<std::uint8_t>(From[i]);
+    return out;
+}();
+#if XSIMD_WITH_SSSE3
+template <const std::array<int, 16>& From>
+BPW_INLINE void permute16(const std::int8_t* in, std::int8_t* out, xsimd::ssse3) noexcept {
+    const __m128i from = _mm_load_si128(reinterpret_cast<const __m128i*>(bytes_from<From>.data()));
+    const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm_shuffle_epi8(all, from));
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <const std::array<int, 16>& From>
+BPW_INLINE void permute16(const std::int8_t* in, std::int8_t* out, xsimd::neon64) noexcept {
+    vst1q_s8(out, vqtbl1q_s8(vld1q_s8(in), vld1q_u8(bytes_from<From>.data())));
+}
+#endif
+
 // Byte i of the result is byte From[i] of 256.
 template <const auto& From, class A>
 BPW_INLINE void permute256(const std::uint8_t* in, std::uint8_t* out, xsimd::generic) noexcept {
@@ -104,6 +130,18 @@ BPW_INLINE void permute256(const std::uint8_t* in, std::uint8_t* out, xsimd::avx
 template <class A>
 [[nodiscard]] BPW_INLINE float16<A> from_signed_bytes(const std::int8_t* p) noexcept {
     return detail::from_signed_bytes<A>(p, A{});
+}
+
+/// Sixteen signed bytes as floats, number i that of byte From[i].
+template <class A, const std::array<int, 16>& From>
+[[nodiscard]] BPW_INLINE float16<A> from_signed_bytes(const std::int8_t* p) noexcept {
+    if constexpr (are_in_place(From)) {
+        return from_signed_bytes<A>(p);
+    } else {
+        alignas(16) std::int8_t moved[16];
+        detail::permute16<From>(p, moved, A{});
+        return from_signed_bytes<A>(moved);
+    }
 }
 
 /// Sixteen bfloat16 as floats.

@@ -134,10 +134,10 @@ struct part_in_words {
     }();
     static constexpr auto mask = static_cast<short>(((1 << part.width) - 1) << (8 + part.at));
 };
-template <const auto& Parts, class A, std::size_t... I>
-    requires come_in_words<Parts>
-[[nodiscard]] BPW_INLINE int16x<A> gather_parts(const std::uint8_t* p, std::index_sequence<I...>,
-                                                xsimd::avx2) noexcept {
+// In the upper byte of every word; the lower one is zero.
+template <const auto& Parts, std::size_t... I>
+[[nodiscard]] BPW_INLINE __m256i gather_words(const std::uint8_t* p,
+                                              std::index_sequence<I...>) noexcept {
     const auto part = [&](auto i) {
         using words = part_in_words<Parts, i>;
         const auto load = [](const void* at) {
@@ -151,7 +151,35 @@ template <const auto& Parts, class A, std::size_t... I>
     };
     __m256i both = part(std::integral_constant<std::size_t, 0>{});
     ((both = _mm256_or_si256(both, part(std::integral_constant<std::size_t, I + 1>{}))), ...);
+    return both;
+}
+template <const auto& Parts, class A, std::size_t... I>
+    requires come_in_words<Parts>
+[[nodiscard]] BPW_INLINE int16x<A> gather_parts(const std::uint8_t* p,
+                                                std::index_sequence<I...> upper_parts,
+                                                xsimd::avx2) noexcept {
+    const __m256i both = gather_words<Parts>(p, upper_parts);
     return {{_mm256_srli_epi32(both, 24), _mm256_srli_epi32(_mm256_slli_epi32(both, 16), 24)}};
+}
+#endif
+
+template <const auto& Parts, const auto& Table, class A>
+[[nodiscard]] BPW_INLINE int16x<A> gather_from_table(const std::uint8_t* p,
+                                                     xsimd::generic) noexcept {
+    using upper_parts = std::make_index_sequence<std::size(Parts) - 1>;
+    return gather_parts<Parts, A>(p, upper_parts{}, A{}).template lookup<Table.size()>(
+        Table.data());
+}
+#if XSIMD_WITH_AVX2 && !XSIMD_WITH_AVX512F
+template <const auto& Parts, const auto& Table, class A>
+    requires come_in_words<Parts>
+[[nodiscard]] BPW_INLINE int16x<A> gather_from_table(const std::uint8_t* p,
+                                                     xsimd::avx2) noexcept {
+    using upper_parts = std::make_index_sequence<std::size(Parts) - 1>;
+    const u8_batch<A> words = gather_words<Parts>(p, upper_parts{});
+    const __m256i both = simd::lookup<Table.size(), A>(
+        reinterpret_cast<const std::uint8_t*>(Table.data()), words);
+    return {{_mm256_srai_epi32(both, 24), _mm256_srai_epi32(_mm256_slli_epi32(both, 16), 24)}};
 }
 #endif
 
@@ -170,6 +198,12 @@ inline constexpr bool gathers_rather_than_looks_up = false;
 template <const auto& Parts, class A>
 [[nodiscard]] BPW_INLINE int16x<A> gather_parts(const std::uint8_t* p) noexcept {
     return detail::gather_parts<Parts, A>(p, std::make_index_sequence<std::size(Parts) - 1>{}, A{});
+}
+
+/// Table[n] for sixteen such numbers n, all below Table.size(): signed bytes.
+template <const auto& Parts, const auto& Table, class A>
+[[nodiscard]] BPW_INLINE int16x<A> gather_from_table(const std::uint8_t* p) noexcept {
+    return detail::gather_from_table<Parts, Table, A>(p, A{});
 }
 
 /// Whether scales are cheaper gathered as integers than looked up in tables of floats, part by

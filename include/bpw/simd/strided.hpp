@@ -318,6 +318,58 @@ template <class A>
 }
 #endif
 
+template <const std::array<int, 16>& From, class A>
+[[nodiscard]] BPW_INLINE int16x<A> bytes_of_word(std::uint64_t word, xsimd::generic) noexcept {
+    std::int32_t out[16];
+    for (std::size_t i = 0; i < 16; ++i) {
+        out[i] = static_cast<std::int32_t>(word >> 8 * From[i] & 255u);
+    }
+    return int16x<A>::load(out);
+}
+// For shuffles that read zero where bit 7 is set.
+template <const std::array<int, 16>& From>
+alignas(64) inline constexpr auto places_in_word = [] {
+    std::array<std::uint8_t, 64> out{};
+    out.fill(128);
+    for (std::size_t i = 0; i < 16; ++i) out[4 * i] = static_cast<std::uint8_t>(From[i]);
+    return out;
+}();
+#if XSIMD_WITH_SSSE3
+template <const std::array<int, 16>& From, class A>
+[[nodiscard]] BPW_INLINE int16x<A> bytes_of_word(std::uint64_t word, xsimd::ssse3) noexcept {
+    const auto from = bytes64<A>::load(places_in_word<From>.data());
+    return int16x<A>::make([&](std::size_t i) -> i32_batch<A> {
+        return _mm_shuffle_epi8(two_words(word, word), from.v[i]);
+    });
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <const std::array<int, 16>& From, class A>
+[[nodiscard]] BPW_INLINE int16x<A> bytes_of_word(std::uint64_t word, xsimd::avx2) noexcept {
+    const __m256i all = _mm256_set1_epi64x(static_cast<long long>(word));
+    const auto from = bytes64<A>::load(places_in_word<From>.data());
+    return int16x<A>::make(
+        [&](std::size_t i) -> i32_batch<A> { return _mm256_shuffle_epi8(all, from.v[i]); });
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <const std::array<int, 16>& From, class A>
+[[nodiscard]] BPW_INLINE int16x<A> bytes_of_word(std::uint64_t word, xsimd::avx512bw) noexcept {
+    return {{_mm512_shuffle_epi8(_mm512_set1_epi64(static_cast<long long>(word)),
+                                 _mm512_load_si512(places_in_word<From>.data()))}};
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <const std::array<int, 16>& From, class A>
+[[nodiscard]] BPW_INLINE int16x<A> bytes_of_word(std::uint64_t word, xsimd::neon64) noexcept {
+    const uint8x16_t all = vreinterpretq_u8_u64(vdupq_n_u64(word));
+    const auto from = bytes64<A>::load(places_in_word<From>.data());
+    return int16x<A>::make([&](std::size_t i) -> i32_batch<A> {
+        return vreinterpretq_s32_u8(vqtbl1q_u8(all, from.v[i]));
+    });
+}
+#endif
+
 using octet_shifts = std::array<int, 8>;
 
 // Bits of each octet from its own bit on, moved to bit To, not yet masked: bits of neighbouring
@@ -408,9 +460,16 @@ template <int Value, class A>
 }
 #endif
 
+// Number From[i] of sixteen of which 16 / Count neighbours are the same.
+template <std::size_t Count, const std::array<int, 16>& From>
+[[nodiscard]] constexpr std::size_t number_of_lane(std::size_t i) noexcept {
+    return static_cast<std::size_t>(From[i]) * Count / 16;
+}
+
 // Sixteen numbers of `Bytes` bytes in lanes of `Lane` bytes, `Count` of them at `Stride` and each
 // in 16 / Count lanes: which bytes of which windows of 64 they are.
-template <std::size_t Lane, std::size_t Bytes, std::size_t Stride, std::size_t Count>
+template <std::size_t Lane, std::size_t Bytes, std::size_t Stride, std::size_t Count,
+          const std::array<int, 16>& From>
 struct window_plan {
     static constexpr std::size_t extent = Stride * (Count - 1) + Bytes;
     static constexpr std::size_t per_window = (64 - Bytes) / Stride + 1;
@@ -428,7 +487,7 @@ struct window_plan {
     static constexpr permutation of = [] {
         permutation out{};
         for (std::size_t i = 0; i < 16; ++i) {
-            const auto n = i * Count / 16;
+            const auto n = number_of_lane<Count, From>(i);
             if (n / per_window != Window) continue;
             for (std::size_t b = 0; b < Bytes; ++b) {
                 out.from[Lane * i + b] = static_cast<std::uint8_t>(Stride * n + b - start(Window));
@@ -465,17 +524,17 @@ template <class Plan>
 }
 #endif
 
-template <std::size_t Stride, std::size_t Count, class A>
+template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 16>& From>
 [[nodiscard]] BPW_INLINE float16<A> strided_halves(const std::uint8_t* p, xsimd::generic) noexcept {
     std::uint16_t bits[16];
     for (std::size_t i = 0; i < 16; ++i) {
-        const auto* const at = p + Stride * (i * Count / 16);
+        const auto* const at = p + Stride * number_of_lane<Count, From>(i);
         bits[i] = static_cast<std::uint16_t>(at[0] | at[1] << 8);
     }
     return simd::from_halves<A>(bits);
 }
 #if XSIMD_WITH_AVX2 && defined(__F16C__)
-template <std::size_t Stride, std::size_t Count, class A>
+template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 16>& From>
 [[nodiscard]] BPW_INLINE float16<A> strided_halves(const std::uint8_t* p, xsimd::avx2) noexcept {
     const auto at = [&](std::size_t i) {
         std::int16_t half = 0;
@@ -484,9 +543,10 @@ template <std::size_t Stride, std::size_t Count, class A>
     };
     const __m256 few =
         _mm256_cvtph_ps(_mm_setr_epi16(at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)));
-    const auto spread_from = [&](int first) {
-        constexpr int count = static_cast<int>(Count);
-        const auto of = [&](int lane) { return (first + lane) * count / 16; };
+    const auto spread_from = [&](std::size_t first) {
+        const auto of = [&](std::size_t lane) {
+            return static_cast<int>(number_of_lane<Count, From>(first + lane));
+        };
         return _mm256_permutevar8x32_ps(
             few, _mm256_setr_epi32(of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7)));
     };
@@ -494,7 +554,7 @@ template <std::size_t Stride, std::size_t Count, class A>
 }
 #endif
 #if XSIMD_WITH_AVX512BW
-template <std::size_t Stride, std::size_t Count, class A>
+template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 16>& From>
 [[nodiscard]] BPW_INLINE float16<A> strided_halves(const std::uint8_t* p,
                                                    xsimd::avx512bw) noexcept {
     if constexpr (Count == 1) {
@@ -503,44 +563,51 @@ template <std::size_t Stride, std::size_t Count, class A>
         return {{_mm512_maskz_cvtph_ps(every_lane, _mm256_set1_epi16(half))}};
     } else {
 #if XSIMD_WITH_AVX512VBMI
-        const __m512i halves = permute_windows<window_plan<2, 2, Stride, Count>>(p);
+        const __m512i halves = permute_windows<window_plan<2, 2, Stride, Count, From>>(p);
         return {{_mm512_maskz_cvtph_ps(every_lane,
                                        _mm512_maskz_extracti64x4_epi64(every_pair, halves, 0))}};
 #else
-        const auto few = strided_halves<Stride, Count, xsimd::fma3<xsimd::avx2>>(p, xsimd::avx2{});
+        const auto few = strided_halves<Stride, Count, xsimd::fma3<xsimd::avx2>, From>(p, xsimd::avx2{});
         return {{_mm512_insertf32x8(_mm512_castps256_ps512(few.v[0]), few.v[1], 1)}};
 #endif
     }
 }
 #endif
 
-template <std::size_t Stride, std::size_t Count, class A>
+template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 16>& From>
 [[nodiscard]] BPW_INLINE int16x<A> strided_bytes(const std::uint8_t* p, xsimd::generic) noexcept {
     std::int32_t out[16];
-    for (std::size_t i = 0; i < 16; ++i) out[i] = p[Stride * (i * Count / 16)];
+    for (std::size_t i = 0; i < 16; ++i) out[i] = p[Stride * number_of_lane<Count, From>(i)];
     return int16x<A>::load(out);
 }
 #if XSIMD_WITH_AVX2
-template <std::size_t Stride, std::size_t Count, class A>
+template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 16>& From>
 [[nodiscard]] BPW_INLINE int16x<A> strided_bytes(const std::uint8_t* p, xsimd::avx2) noexcept {
-    const auto at = [&](std::size_t i) { return static_cast<char>(p[Stride * (i * Count / 16)]); };
+    const auto at = [&](std::size_t i) {
+        return static_cast<char>(p[Stride * number_of_lane<Count, From>(i)]);
+    };
     const __m128i bytes = _mm_setr_epi8(at(0), at(2), at(4), at(6), at(8), at(10), at(12), at(14),
                                         0, 0, 0, 0, 0, 0, 0, 0);
-    static_assert(Count <= 8);
+    static_assert(Count <= 8 && [] {
+        for (std::size_t i = 0; i < 16; ++i) {
+            if (number_of_lane<Count, From>(i) != number_of_lane<Count, From>(i / 2 * 2)) return false;
+        }
+        return true;
+    }());
     const __m128i twice = _mm_unpacklo_epi8(bytes, bytes);
     return {{_mm256_cvtepu8_epi32(twice), _mm256_cvtepu8_epi32(_mm_srli_si128(twice, 8))}};
 }
 #endif
 #if XSIMD_WITH_AVX512VBMI
-template <std::size_t Stride, std::size_t Count, class A>
+template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 16>& From>
 [[nodiscard]] BPW_INLINE int16x<A> strided_bytes(const std::uint8_t* p,
                                                  xsimd::avx512vbmi) noexcept {
-    return {{permute_windows<window_plan<4, 1, Stride, Count>>(p)}};
+    return {{permute_windows<window_plan<4, 1, Stride, Count, From>>(p)}};
 }
 #elif XSIMD_WITH_AVX512BW
-template <std::size_t Stride, std::size_t Count, class A>
+template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 16>& From>
 [[nodiscard]] BPW_INLINE int16x<A> strided_bytes(const std::uint8_t* p, xsimd::avx512bw) noexcept {
-    const auto few = strided_bytes<Stride, Count, xsimd::fma3<xsimd::avx2>>(p, xsimd::avx2{});
+    const auto few = strided_bytes<Stride, Count, xsimd::fma3<xsimd::avx2>, From>(p, xsimd::avx2{});
     return {{_mm512_inserti32x8(_mm512_castsi256_si512(few.v[0]), few.v[1], 1)}};
 }
 #endif
@@ -613,6 +680,12 @@ template <class A>
     return detail::from_bytes<A>(low, high, A{});
 }
 
+/// Bytes From[0] ... From[15] of a word, all below 8, as integers; byte 0 is the lowest.
+template <const std::array<int, 16>& From, class A>
+[[nodiscard]] BPW_INLINE int16x<A> bytes_of_word(std::uint64_t word) noexcept {
+    return detail::bytes_of_word<From, A>(word, A{});
+}
+
 /// `Value` where the one bit of `bit[i]` is set in byte i of x, else zero.
 template <int Value, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> where_bit(const bytes64<A>& x,
@@ -639,18 +712,20 @@ template <int Width, int To, int... From, class A>
     return moved & bytes64<A>::all(static_cast<std::uint8_t>(((1 << Width) - 1) << To));
 }
 
-/// `Count` (1, 2, 4 or 8) IEEE halves at p, p + Stride, ..., each in 16 / Count neighbouring lanes.
-template <std::size_t Stride, std::size_t Count, class A>
+/// `Count` (1, 2, 4 or 8) IEEE halves at p, p + Stride, ..., each in 16 / Count neighbouring lanes;
+/// of these, lane i is lane From[i].
+template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 16>& From = in_place>
 [[nodiscard]] BPW_INLINE float16<A> strided_halves(const std::uint8_t* p) noexcept {
     static_assert(Count == 1 || Count == 2 || Count == 4 || Count == 8);
-    return detail::strided_halves<Stride, Count, A>(p, A{});
+    return detail::strided_halves<Stride, Count, A, From>(p, A{});
 }
 
-/// `Count` (1, 2, 4 or 8) bytes at p, p + Stride, ..., each in 16 / Count neighbouring lanes.
-template <std::size_t Stride, std::size_t Count, class A>
+/// `Count` (1, 2, 4 or 8) bytes at p, p + Stride, ..., each in 16 / Count neighbouring lanes; of
+/// these, lane i is lane From[i].
+template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 16>& From = in_place>
 [[nodiscard]] BPW_INLINE int16x<A> strided_bytes(const std::uint8_t* p) noexcept {
     static_assert(Count == 1 || Count == 2 || Count == 4 || Count == 8);
-    return detail::strided_bytes<Stride, Count, A>(p, A{});
+    return detail::strided_bytes<Stride, Count, A, From>(p, A{});
 }
 
 namespace detail {

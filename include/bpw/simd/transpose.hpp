@@ -175,7 +175,93 @@ BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to,
 }
 #endif
 
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> sums_of_bytes(const std::array<int16x<A>, 4>& x,
+                                                  xsimd::generic) noexcept {
+    // The sums come in at the lowest byte and are pushed up by those that follow.
+    static constexpr auto ones = [] {
+        std::array<std::int8_t, 64> out{};
+        for (auto& one : out) one = 1;
+        return out;
+    }();
+    auto sums = int16x<A>::zero();
+    const auto add = [&](const int16x<A>& number)
+                         BPW_INLINE_LAMBDA { add_dot4<63>(sums, number.as_bytes(), ones.data()); };
+    const auto push = [&](const int16x<A>& number) BPW_INLINE_LAMBDA {
+        sums = sums.template shifted_left<8>();
+        add(number);
+    };
+    add(x[3]);
+    push(x[2]);
+    push(x[1]);
+    push(x[0]);
+    return sums.as_bytes();
+}
+// Where neighbours are added as bytes, first in pairs, the sums of a register of each x[k] are four
+// bytes one after the other.
+alignas(32) inline constexpr std::array<std::uint8_t, 32> byte_of_sums{
+    0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15,
+    0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+#if XSIMD_WITH_SSSE3
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> sums_of_bytes(const std::array<int16x<A>, 4>& x,
+                                                  xsimd::ssse3) noexcept {
+    const __m128i ones = _mm_set1_epi8(1);
+    return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
+        const auto pairs = [&](std::size_t k) { return _mm_maddubs_epi16(x[k].v[i], ones); };
+        const auto of_two = [&](std::size_t k) {
+            return _mm_maddubs_epi16(_mm_packus_epi16(pairs(k), pairs(k + 1)), ones);
+        };
+        return _mm_shuffle_epi8(
+            _mm_packus_epi16(of_two(0), of_two(2)),
+            _mm_load_si128(reinterpret_cast<const __m128i*>(byte_of_sums.data())));
+    });
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> sums_of_bytes(const std::array<int16x<A>, 4>& x,
+                                                  xsimd::avx2) noexcept {
+    const __m256i ones = _mm256_set1_epi8(1);
+    return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
+        const auto pairs = [&](std::size_t k) { return _mm256_maddubs_epi16(x[k].v[i], ones); };
+        const auto of_two = [&](std::size_t k) {
+            return _mm256_maddubs_epi16(_mm256_packus_epi16(pairs(k), pairs(k + 1)), ones);
+        };
+        return _mm256_shuffle_epi8(
+            _mm256_packus_epi16(of_two(0), of_two(2)),
+            _mm256_load_si256(reinterpret_cast<const __m256i*>(byte_of_sums.data())));
+    });
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> sums_of_bytes(const std::array<int16x<A>, 4>& x,
+                                                  xsimd::avx512bw) noexcept {
+    return sums_of_bytes<A>(x, xsimd::generic{});
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> sums_of_bytes(const std::array<int16x<A>, 4>& x,
+                                                  xsimd::neon64) noexcept {
+    const uint8x16_t from = vld1q_u8(byte_of_sums.data());
+    return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
+        const auto of_two = [&](std::size_t k) {
+            return vpaddq_u8(vreinterpretq_u8_s32(x[k].v[i]), vreinterpretq_u8_s32(x[k + 1].v[i]));
+        };
+        return vqtbl1q_u8(vpaddq_u8(of_two(0), of_two(2)), from);
+    });
+}
+#endif
+
 }  // namespace detail
+
+/// Byte k of integer i is the sum of the four bytes, none above 63, of integer i of x[k].
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> sums_of_bytes(const std::array<int16x<A>, 4>& x) noexcept {
+    return detail::sums_of_bytes<A>(x, A{});
+}
 
 /// The sums of every four lanes: of lanes 4 k ... 4 k + 3 of x[i] at to[4 i + k].
 template <class A>

@@ -26,6 +26,13 @@ BPW_INLINE void through_memory([[maybe_unused]] T& x) noexcept {
 #endif
 }
 
+/// For permutations of sixteen numbers: every number from its own place.
+inline constexpr std::array<int, 16> in_place{0, 1, 2,  3,  4,  5,  6,  7,
+                                              8, 9, 10, 11, 12, 13, 14, 15};
+[[nodiscard]] constexpr bool are_in_place(const std::array<int, 16>& from) noexcept {
+    return from == in_place;
+}
+
 template <class A>
 struct bytes64 {
     using vector = u8_batch<A>;
@@ -145,6 +152,30 @@ template <const auto& Table, class A>
     }
 }
 
+/// Whether the upper bit of an index into 32 is better given apart, to lookup_by_halves: where
+/// shuffles look up in 16, and give zero where bit 7 of an index is set.
+template <class A>
+inline constexpr bool looks_up_by_halves =
+    (std::is_base_of_v<xsimd::ssse3, A> || std::is_base_of_v<xsimd::avx2, A>)&&!std::is_base_of_v<
+        xsimd::avx512f, A>;
+
+/// Table[16 u + b] for every byte b below 16, u = 0 where the byte of `clear` is 255 and 1 where it
+/// is 0; a table of 32 bytes.
+template <const auto& Table, class A>
+    requires looks_up_by_halves<A>
+[[nodiscard]] BPW_INLINE bytes64<A> lookup_by_halves(const bytes64<A>& x,
+                                                     const bytes64<A>& clear) noexcept {
+    static constexpr auto change = [] {
+        std::array<std::uint8_t, 16> out{};
+        for (std::size_t i = 0; i < 16; ++i) {
+            out[i] = static_cast<std::uint8_t>(Table[i] ^ Table[16 + i]);
+        }
+        return out;
+    }();
+    static_assert(Table.size() == 32);
+    return x.template lookup<16>(Table.data()) ^ (x | clear).template lookup<16>(change.data());
+}
+
 namespace detail {
 
 template <class A>
@@ -212,8 +243,9 @@ struct int16x {
     [[nodiscard]] BPW_INLINE friend int16x operator*(const int16x& a, const int16x& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] * b.v[i]; });
     }
-    /// table[i] of every lane i, all below 16.
-    [[nodiscard]] BPW_INLINE int16x lookup16(const std::int8_t* table) const noexcept;
+    /// table[i] of every lane i, all below Size.
+    template <std::size_t Size>
+    [[nodiscard]] BPW_INLINE int16x lookup(const std::int8_t* table) const noexcept;
     /// The bytes of the lanes, lowest first.
     [[nodiscard]] BPW_INLINE bytes64<A> as_bytes() const noexcept {
         return bytes64<A>::make(
@@ -243,12 +275,11 @@ struct int16x {
 };
 
 template <class A>
-BPW_INLINE int16x<A> int16x<A>::lookup16(const std::int8_t* table) const noexcept {
-    // The index in every byte, so that a byte lookup fills the lane; the upper three bytes then
-    // give way to the sign.
-    const auto found = (*this * int16x::all(0x01010101))
-                           .as_bytes()
-                           .template lookup<16>(reinterpret_cast<const std::uint8_t*>(table));
+template <std::size_t Size>
+BPW_INLINE int16x<A> int16x<A>::lookup(const std::int8_t* table) const noexcept {
+    // Of the four bytes that are looked up the lowest counts.
+    const auto found =
+        as_bytes().template lookup<Size>(reinterpret_cast<const std::uint8_t*>(table));
     return make([&](std::size_t i) {
         return shift_right_32<24, A>(
             shift_left_32<24, A>(xsimd::bitwise_cast<std::int32_t>(found.v[i])));
@@ -286,29 +317,38 @@ template <int From, int To, class A>
 }
 
 template <int Width, int Low, int High, int To, bool Loose, class A, std::size_t... I>
-[[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p, xsimd::generic,
-                                           std::index_sequence<I...>) noexcept {
+[[nodiscard]] BPW_INLINE bytes64<A> fields_of_halves(const bytes64<A>& x, xsimd::generic,
+                                                     std::index_sequence<I...>) noexcept {
     using vector = u8_batch<A>;
     static_assert(vector::size <= 32);
     const vector mask(static_cast<std::uint8_t>(((1 << Width) - 1) << To));
-    return {{(moved_bits<(I * vector::size < 32 ? Low : High), To, A>(
-                  vector::load_unaligned(p + I * vector::size % 32)) &
-              mask)...}};
+    return {{(moved_bits<(I * vector::size < 32 ? Low : High), To, A>(x.v[I]) & mask)...}};
 }
-
 #if XSIMD_WITH_AVX512BW
 template <int Width, int Low, int High, int To, bool Loose, class A, std::size_t... I>
-[[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p, xsimd::avx512bw,
-                                           std::index_sequence<I...>) noexcept {
-    const __m512i twice = _mm512_maskz_broadcast_i64x4(
-        every_pair, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+[[nodiscard]] BPW_INLINE bytes64<A> fields_of_halves(const bytes64<A>& x, xsimd::avx512bw,
+                                                     std::index_sequence<I...>) noexcept {
     constexpr int low = (Low - To) & 63;
     constexpr int high = (High - To) & 63;
     const __m512i by = _mm512_set_epi64(high, high, high, high, low, low, low, low);
-    const __m512i turned = _mm512_maskz_rorv_epi64(every_pair, twice, by);
+    const __m512i turned = _mm512_maskz_rorv_epi64(every_pair, x.v[0], by);
     if constexpr (Loose) return {{turned}};
     return {
         {_mm512_and_si512(turned, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To)))}};
+}
+#endif
+
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> twice32(const std::uint8_t* p, xsimd::generic) noexcept {
+    return bytes64<A>::make([&](std::size_t i) {
+        return u8_batch<A>::load_unaligned(p + i * u8_batch<A>::size % 32);
+    });
+}
+#if XSIMD_WITH_AVX512BW
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> twice32(const std::uint8_t* p, xsimd::avx512bw) noexcept {
+    return {{_mm512_maskz_broadcast_i64x4(
+        every_pair, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}};
 }
 #endif
 
@@ -491,14 +531,50 @@ template <class A>
 }
 #endif
 
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> each_even_twice(const float16<A>& x, xsimd::generic) noexcept {
+    static constexpr std::array<int, 16> even{0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14};
+    return spread<A>(x, even, xsimd::generic{});
+}
+#if XSIMD_WITH_SSE3
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> each_even_twice(const float16<A>& x, xsimd::sse3) noexcept {
+    return float16<A>::make([&](std::size_t i) { return _mm_moveldup_ps(x.v[i]); });
+}
+#endif
+#if XSIMD_WITH_AVX2
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> each_even_twice(const float16<A>& x, xsimd::avx2) noexcept {
+    return float16<A>::make([&](std::size_t i) { return _mm256_moveldup_ps(x.v[i]); });
+}
+#endif
+#if XSIMD_WITH_AVX512F
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> each_even_twice(const float16<A>& x, xsimd::avx512f) noexcept {
+    return {{_mm512_maskz_moveldup_ps(every_lane, x.v[0])}};
+}
+#endif
+#if XSIMD_WITH_NEON64
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> each_even_twice(const float16<A>& x, xsimd::neon64) noexcept {
+    return float16<A>::make([&](std::size_t i) { return vtrn1q_f32(x.v[i], x.v[i]); });
+}
+#endif
+
 }  // namespace detail
 
-/// 32 bytes twice: `Width` bits from bit Low on of the bytes in lanes 0..31, from bit High on in
-/// lanes 32..63; both at bits To ... of the result. Where Loose, anything may be beside them.
+/// `Width` bits from bit Low on of the bytes in lanes 0..31, from bit High on in lanes 32..63; both
+/// at bits To ... of the result. Where Loose, anything may be beside them.
 template <int Width, int Low, int High, int To, bool Loose, class A>
-[[nodiscard]] BPW_INLINE bytes64<A> halves(const std::uint8_t* p) noexcept {
-    return detail::halves<Width, Low, High, To, Loose, A>(
-        p, A{}, std::make_index_sequence<64 / u8_batch<A>::size>{});
+[[nodiscard]] BPW_INLINE bytes64<A> fields_of_halves(const bytes64<A>& x) noexcept {
+    return detail::fields_of_halves<Width, Low, High, To, Loose, A>(
+        x, A{}, std::make_index_sequence<64 / u8_batch<A>::size>{});
+}
+
+/// 32 bytes twice.
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> twice32(const std::uint8_t* p) noexcept {
+    return detail::twice32<A>(p, A{});
 }
 
 /// Four runs of 16 bytes, `stride` bytes from one to the next.
@@ -554,6 +630,12 @@ template <class A>
 [[nodiscard]] BPW_INLINE float16<A> spread(const float16<A>& x,
                                            const std::array<int, 16>& from) noexcept {
     return detail::spread<A>(x, from, A{});
+}
+
+/// Lanes 0, 2, 4, ... of x, each also in the place of the next.
+template <class A>
+[[nodiscard]] BPW_INLINE float16<A> each_even_twice(const float16<A>& x) noexcept {
+    return detail::each_even_twice<A>(x, A{});
 }
 
 /// sum += (u - LoweredBy) . s by fours, exact; u at most MaxU. See lowered_by.

@@ -106,8 +106,24 @@ inline constexpr auto lowered_table = [] {
     return out;
 }();
 
+// The same for codes whose bits do not come together.
+template <const auto& Table, int By, class Planes>
+inline constexpr auto spaced_table = [] {
+    auto out = Table;
+    for (std::size_t n = 0; n < out.size(); ++n) {
+        out[n] = lowered_table<Table, By>[Planes::code_of_spaced(n)];
+    }
+    return out;
+}();
+
 template <class T>
-struct codes_of {
+concept has_codes = requires {
+    T::q;
+};
+template <class T>
+struct codes_of;
+template <has_codes T>
+struct codes_of<T> {
     using type = code_planes<std::remove_cv_t<decltype(T::q)>>;
 };
 
@@ -119,12 +135,15 @@ struct parity_codes {
         for (std::size_t i = 0; i < 64; ++i) out[i] = i % 2 == 0 ? 0xfe : 0xff;
         return out;
     }();
-    template <int Step, class A, bool Loose = false, class T>
-    [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
+    template <int Step, class A, class T>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> bytes(const tile_ref<T>& tile) noexcept {
         const auto words = simd::bytes64<A>::load(tile.block().bytes + 64 * (Step / 2));
         const auto upper = words & simd::bytes64<A>::load(upper_bits.data());
-        return (upper ^ words.template words_shifted_right<1>())
-            .template field<4, 4 * (Step % 2), Loose>();
+        return upper ^ words.template words_shifted_right<1>();
+    }
+    template <int Step, class A, bool Loose = false, class T>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
+        return bytes<Step, A>(tile).template field<4, 4 * (Step % 2), Loose>();
     }
 };
 template <>
@@ -141,6 +160,19 @@ template <class Unpack, class Planes, int Step, int By, class A, class T>
                   }) {
         return simd::lookup_low_bits<lowered_table<Unpack::table, By>>(
             Planes::template codes<Step, A, true>(tile));
+    } else if constexpr (simd::looks_up_by_halves<A> && requires {
+                             requires Unpack::table.size() == 32;
+                             Planes::template where_upper_is_clear<Step, A>(tile);
+                         }) {
+        return simd::lookup_by_halves<lowered_table<Unpack::table, By>>(
+            Planes::low::template codes<Step, A>(tile),
+            Planes::template where_upper_is_clear<Step, A>(tile));
+    } else if constexpr (requires {
+                             requires Unpack::table.size() == 16;
+                             Planes::template spaced_codes<Step, A>(tile);
+                         }) {
+        return Planes::template spaced_codes<Step, A>(tile).template lookup<16>(
+            spaced_table<Unpack::table, By, Planes>.data());
     } else {
         return Unpack::template from_codes<By>(Planes::template codes<Step, A>(tile));
     }

@@ -7,29 +7,46 @@
 
 BPW_NAMESPACE_BEGIN
 
-/// The four steps of a tile, every lane lowered by By, modulo 256. An unpack whose steps share work
-/// defines `tile_lanes`, which does it once: compilers cannot see that a gather gives the same
-/// twice. One that looks lanes up gives them lowered, with By as a further argument of the
-/// template.
+namespace detail {
+
+// Whether the steps share work that compilers do not see to be the same, such as a gather: then
+// `tile_lanes` does it once.
+template <class Unpack, class A, class T>
+concept unpacks_whole_tiles = requires(const tile_ref<T>& tile) {
+    Unpack::template tile_lanes<A>(tile);
+};
+
+// The lanes of one step, every lane lowered by By, modulo 256.
+template <class Unpack, int Step, class A, int By, class T>
+[[nodiscard]] BPW_INLINE simd::bytes64<A> lanes_of_step(const tile_ref<T>& tile) noexcept {
+    if constexpr (By != 0 && requires { Unpack::template lanes<Step, A, By>(tile); })
+        return Unpack::template lanes<Step, A, By>(tile);
+    else if constexpr (By != 0)
+        return Unpack::template lanes<Step, A>(tile) +
+               simd::bytes64<A>::all(static_cast<std::uint8_t>(-By));
+    else
+        return Unpack::template lanes<Step, A>(tile);
+}
+
+}  // namespace detail
+
+/// The four steps of a tile, every lane lowered by By, modulo 256. An unpack that looks lanes up
+/// gives them lowered, with By as a further argument of the template.
 template <class Unpack, class A, int By = 0, class T>
 [[nodiscard]] BPW_INLINE std::array<simd::bytes64<A>, 4> lanes_of(
     const tile_ref<T>& tile) noexcept {
-    if constexpr (By != 0 && requires { Unpack::template lanes<0, A, By>(tile); }) {
-        return [&]<int... Step>(std::integer_sequence<int, Step...>) BPW_INLINE_LAMBDA {
-            return std::array<simd::bytes64<A>, 4>{Unpack::template lanes<Step, A, By>(tile)...};
-        }
-        (std::make_integer_sequence<int, 4>{});
-    } else if constexpr (By != 0) {
-        auto lanes = lanes_of<Unpack, A>(tile);
-        for (auto& step : lanes) {
-            step = step + simd::bytes64<A>::all(static_cast<std::uint8_t>(-By));
+    if constexpr (detail::unpacks_whole_tiles<Unpack, A, T>) {
+        auto lanes = Unpack::template tile_lanes<A>(tile);
+        if constexpr (By != 0) {
+            for (auto& step : lanes) {
+                step = step + simd::bytes64<A>::all(static_cast<std::uint8_t>(-By));
+            }
         }
         return lanes;
-    } else if constexpr (requires { Unpack::template tile_lanes<A>(tile); }) {
-        return Unpack::template tile_lanes<A>(tile);
     } else {
         return [&]<int... Step>(std::integer_sequence<int, Step...>) BPW_INLINE_LAMBDA {
-            return std::array<simd::bytes64<A>, 4>{Unpack::template lanes<Step, A>(tile)...};
+            return std::array<simd::bytes64<A>, 4>{
+                detail::lanes_of_step<Unpack, Step, A, By>(tile)...};
         }
         (std::make_integer_sequence<int, 4>{});
     }
@@ -58,5 +75,38 @@ template <class Unpack, class A, class T>
         return std::array<simd::bytes64<A>, 0>{};
     }
 }
+
+namespace detail {
+
+// The lanes of a tile, each step unpacked when it is asked for: compilers keep what is unpacked early
+// in memory. Not where steps share work, or lanes and fine lanes do.
+template <class Unpack, class A, int By, class T>
+class lanes_by_steps {
+  public:
+    BPW_INLINE explicit lanes_by_steps(const tile_ref<T>& tile) noexcept : tile_(tile) {}
+    template <int Step>
+    [[nodiscard]] BPW_INLINE simd::bytes64<A> get() const noexcept {
+        return lanes_of_step<Unpack, Step, A, By>(tile_);
+    }
+
+  private:
+    const tile_ref<T>& tile_;
+};
+template <class Unpack, class A, int By, class T>
+    requires(unpacks_whole_tiles<Unpack, A, T> || fine_bits<Unpack> != 0)
+class lanes_by_steps<Unpack, A, By, T> {
+  public:
+    BPW_INLINE explicit lanes_by_steps(const tile_ref<T>& tile) noexcept
+        : lanes_(lanes_of<Unpack, A, By>(tile)) {}
+    template <int Step>
+    [[nodiscard]] BPW_INLINE const simd::bytes64<A>& get() const noexcept {
+        return lanes_[Step];
+    }
+
+  private:
+    std::array<simd::bytes64<A>, 4> lanes_;
+};
+
+}  // namespace detail
 
 BPW_NAMESPACE_END

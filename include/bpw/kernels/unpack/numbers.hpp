@@ -64,11 +64,12 @@ struct part_plan {
     }
 };
 
-// The value of each run of 16 weights, for a field with `Count` values in 256 weights.
-template <int Count>
+// The value of each of the runs of 16 weights Runs[0] ... Runs[15], for a field with `Count` values
+// in 256 weights.
+template <int Count, const std::array<int, 16>& Runs = simd::in_place>
 inline constexpr std::array<int, 16> value_of_run = [] {
-    std::array<int, 16> from{};
-    for (int run = 0; run < 16; ++run) from[static_cast<std::size_t>(run)] = run * Count / 16;
+    auto from = Runs;
+    for (auto& run : from) run = run * Count / 16;
     return from;
 }();
 
@@ -128,16 +129,16 @@ template <class A, const auto& Field, const std::array<int, 16>& From, std::size
     return simd::gather_parts<unmasked_part<Field, From, BlockBytes>, A>(block);
 }
 
-// The values of a field that belong to each run of 16 weights; those of its lowest part with other
-// bits above them.
-template <class A, class T, const auto& Field>
+// The values of a field that belong to the runs of 16 weights Runs[0] ... Runs[15]; those of its
+// lowest part with other bits above them.
+template <class A, class T, const auto& Field, const std::array<int, 16>& Runs = simd::in_place>
 [[nodiscard]] BPW_INLINE simd::int16x<A> group_field(const std::uint8_t* block) noexcept {
-    return numbers_of<A, Field, value_of_run<std::remove_cvref_t<decltype(Field)>::count>,
+    return numbers_of<A, Field, value_of_run<std::remove_cvref_t<decltype(Field)>::count, Runs>,
                       sizeof(typename T::block)>(block);
 }
-template <class A, class T, const auto& Field>
+template <class A, class T, const auto& Field, const std::array<int, 16>& Runs = simd::in_place>
 [[nodiscard]] BPW_INLINE simd::int16x<A> group_bits(const std::uint8_t* block) noexcept {
-    return bits_of<A, Field, value_of_run<std::remove_cvref_t<decltype(Field)>::count>,
+    return bits_of<A, Field, value_of_run<std::remove_cvref_t<decltype(Field)>::count, Runs>,
                    sizeof(typename T::block)>(block);
 }
 

@@ -18,12 +18,16 @@ struct code_planes;  // not every field has a rule
 template <int Width, int Run>
 struct code_planes<field<256, part<Width, plane<Width, Run>>>> {
     using order = plane_order<Width, Run>;
+    // The 64 bytes whose slots step `Step` is one of.
+    template <int Step, class A, class T>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> bytes(const tile_ref<T>& tile) noexcept {
+        return simd::bytes64<A>::load(tile.block().bytes + T::q.low.rule.byte +
+                                      64 * (Step / (8 / Width)));
+    }
     template <int Step, class A, bool Loose = false, class T>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
-        constexpr int slots = 8 / Width;
-        const auto* const p = tile.block().bytes + T::q.low.rule.byte;
-        const auto bytes = simd::bytes64<A>::load(p + 64 * (Step / slots));
-        return bytes.template field<Width, Width*(Step % slots), Loose>();
+        return bytes<Step, A>(tile)
+            .template field<Width, Width*(Step % (8 / Width)), Loose>();
     }
 };
 
@@ -58,8 +62,8 @@ struct code_planes<field<256, part<Width, plane<Width, Run>>, part<High, plane<H
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
         const auto* const p = tile.block().bytes + T::q.high.low.rule.byte + byte_of(Step, 0);
         const auto upper =
-            simd::halves<High, High * slot_of(Step, 0), High * slot_of(Step, 32), Width, Loose, A>(
-                p);
+            simd::fields_of_halves<High, High * slot_of(Step, 0), High * slot_of(Step, 32), Width,
+                                   Loose>(simd::twice32<A>(p));
         const auto lower = low::template codes<Step, A, Loose>(tile);
         return Loose ? simd::joined<Width>(lower, upper) : lower | upper;
     }
@@ -72,7 +76,6 @@ struct code_planes<field<Count, part<Width, plane<Width, Run>>>> {
     using order = plane_order<Width, Run>;
     static constexpr auto block_bytes = std::size_t{Count} * Width / 8;
 
-    // The 64 bytes whose slots step `Step` is one of.
     template <int Step, class A, class T>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> bytes(const tile_ref<T>& tile) noexcept {
         constexpr auto first = std::size_t{Step} / (8 / Width) * 64 / block_bytes;

@@ -21,10 +21,12 @@ struct scale_rule {
         return s + -Bias;
     }
 };
-struct nonlinear_rule {
+template <const auto& Table>
+struct table_rule {
+    static constexpr auto& table = Table;
     template <class V>
     static V apply(const V& s) noexcept {
-        return s.lookup16(tables::nonlinear4.data());
+        return s.template lookup<Table.size()>(Table.data());
     }
 };
 struct signed_rule {
@@ -40,15 +42,16 @@ struct doubled_rule {
         return s.template shifted_left<1>() + Offset;
     }
 };
-struct odd_signed_rule {
-    template <class V>
-    static V apply(const V& s) noexcept {
-        const V magnitude = (s & 15).template shifted_left<1>() + 1;
-        return magnitude - (magnitude & (V::zero() - (s & 16).template shifted_right<4>()))
-                               .template shifted_left<1>();
+inline constexpr auto odd_signed_values = [] {
+    std::array<std::int8_t, 32> out{};
+    for (int u = 0; u < 32; ++u) {
+        const int magnitude = 2 * (u & 15) + 1;
+        out[static_cast<std::size_t>(u)] =
+            static_cast<std::int8_t>(u < 16 ? magnitude : -magnitude);
     }
-};
-odd_signed_rule rule_of_scales(const odd_signed_scales*);
+    return out;
+}();
+table_rule<odd_signed_values> rule_of_scales(const odd_signed_scales*);
 template <int Bias>
 scale_rule<Bias> rule_of_scales(const biased_scales<Bias>*);
 scale_rule<0> rule_of_scales(const scale_and_min*);
@@ -56,7 +59,7 @@ signed_rule rule_of_scales(const signed_byte_scales*);
 doubled_rule<-127> rule_of_scales(const seven_bit_scales*);
 template <int Divisor>
 doubled_rule<1> rule_of_scales(const odd_scales<Divisor>*);
-nonlinear_rule rule_of_scales(const nonlinear_scales*);
+table_rule<tables::nonlinear4> rule_of_scales(const nonlinear_scales*);
 void rule_of_scales(const void*);
 
 template <class T>
@@ -66,17 +69,11 @@ using rule_of_scales_t = decltype(rule_of_scales(static_cast<const T*>(nullptr))
 template <class T>
 concept scattered_scales = std::is_same_v<T, iq4_kss>;
 
-template <class A, class T, const auto& Field>
+template <class A, class T, const auto& Field, const std::array<int, 16>& Runs = simd::in_place>
     requires scattered_scales<T>
 [[nodiscard]] BPW_INLINE simd::int16x<A> group_field(const std::uint8_t* block) noexcept {
-    // Every byte twice, once for each run of the group.
-    const auto twice = [](std::uint64_t four) {
-        four = (four | four << 16) & 0x0000ffff0000ffffu;
-        four = (four | four << 8) & 0x00ff00ff00ff00ffu;
-        return four | four << 8;
-    };
-    const auto bits = simd::lowest_bits_of_words<A>(block);
-    const auto bytes = simd::from_bytes<A>(twice(bits & 0xffffffffu), twice(bits >> 32));
+    const auto bytes = simd::bytes_of_word<value_of_run<8, Runs>, A>(
+        simd::lowest_bits_of_words<A>(block));
     if constexpr (Field.width == 1)
         return bytes & 1;
     else
@@ -91,9 +88,16 @@ concept vector_scales =
                             value_of_run<std::remove_cvref_t<decltype(T::s)>::count>);
     });
 
-template <class A, class T>
+template <class A, class T, const std::array<int, 16>& Runs>
 [[nodiscard]] BPW_INLINE simd::int16x<A> group_scales(const std::uint8_t* block) noexcept {
-    return rule_of_scales_t<T>::apply(group_field<A, T, T::s>(block));
+    using rule = rule_of_scales_t<T>;
+    if constexpr (requires { rule::table; } && !scattered_scales<T>) {
+        constexpr auto& from = value_of_run<std::remove_cvref_t<decltype(T::s)>::count, Runs>;
+        return simd::gather_from_table<planned_parts<T::s, from, sizeof(typename T::block)>,
+                                       rule::table, A>(block);
+    } else {
+        return rule::apply(group_field<A, T, T::s, Runs>(block));
+    }
 }
 
 // Numbers of at most 4 bits are looked up as floats, whatever the bits above them are: the table
@@ -180,18 +184,18 @@ template <class T>
 concept byte_scales = vector_scales<T> && std::is_base_of_v<signed_byte_scales, T> &&
     (std::remove_cvref_t<decltype(T::s)>::count == 16);
 
-template <class A, class T>
+template <class A, class T, const std::array<int, 16>& Runs>
 [[nodiscard]] BPW_INLINE simd::float16<A> group_scale_floats(const std::uint8_t* block) noexcept {
     if constexpr (byte_scales<T>) {
         static_assert(T::s.low.rule.bit(0, 15) == T::s.low.rule.bit(0, 0) + 8 * 15);
-        return simd::from_signed_bytes<A>(
+        return simd::from_signed_bytes<A, Runs>(
             reinterpret_cast<const std::int8_t*>(block + T::s.low.rule.bit(0, 0) / 8));
     } else if constexpr (tabled_scales<T, A>) {
         return looked_up_scales<A, T>([block]<const auto & Field>() BPW_INLINE_LAMBDA {
-            return group_bits<A, T, Field>(block);
+            return group_bits<A, T, Field, Runs>(block);
         });
     } else {
-        return group_scales<A, T>(block).to_float();
+        return group_scales<A, T, Runs>(block).to_float();
     }
 }
 
@@ -199,14 +203,14 @@ template <class A, class T>
 template <class T>
 inline constexpr std::size_t tile_blocks = tile_weights / std::size_t{traits<T>::block_size};
 
-template <class A, class T, const auto& Half>
+template <class A, class T, const auto& Half, const std::array<int, 16>& Runs>
 [[nodiscard]] BPW_INLINE simd::float16<A> halves_of_blocks(const tile_ref<T>& tile) noexcept {
     const auto* const p = tile.block().bytes;
     constexpr auto at = std::size_t{Half.low.rule.byte};
     if constexpr (tile_blocks<T> == 1)
         return simd::half_everywhere<at, sizeof(typename T::block), A>(p);
     else
-        return simd::strided_halves<tile_ref<T>::stride, tile_blocks<T>, A>(p + at);
+        return simd::strided_halves<tile_ref<T>::stride, tile_blocks<T>, A, Runs>(p + at);
 }
 
 // Powers of two 2^(e - 128) from bytes e, as e8m0_half_to_float() has them.
@@ -229,32 +233,33 @@ template <class A>
     return number.to_float() * (power + (127 - 11)).template shifted_left<23>().as_float();
 }
 
-template <class A, class T>
+template <class A, const std::array<int, 16>& Runs, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
                                                          const half_block_scale*) noexcept {
-    return halves_of_blocks<A, T, T::d>(tile);
+    return halves_of_blocks<A, T, T::d, Runs>(tile);
 }
-template <class A, class T, int Divisor>
+template <class A, const std::array<int, 16>& Runs, class T, int Divisor>
     requires std::is_same_v<const decltype(half_at(0)), decltype(T::d)>
 [[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
                                                          const odd_scales<Divisor>*) noexcept {
-    return halves_of_blocks<A, T, T::d>(tile) * simd::float16<A>::all(1.0f / Divisor);
+    return halves_of_blocks<A, T, T::d, Runs>(tile) * simd::float16<A>::all(1.0f / Divisor);
 }
-template <class A, class T>
+template <class A, const std::array<int, 16>& Runs, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
                                                          const half_row_scale*) noexcept {
     return simd::strided_halves<2, 1, A>(tile.block().header);
 }
-template <class A, class T>
+template <class A, const std::array<int, 16>& Runs, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
                                                          const mxfp4*) noexcept {
-    return from_e8m0_half<A>(simd::strided_bytes<tile_ref<T>::stride, tile_blocks<T>, A>(
+    return from_e8m0_half<A>(simd::strided_bytes<tile_ref<T>::stride, tile_blocks<T>, A, Runs>(
         tile.block().bytes + T::e.low.rule.byte));
 }
 // All sixteen scales at once: a tile has 16 groups.
-template <class A, class T>
+template <class A, const std::array<int, 16>& Runs, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
                                                          const nvfp4*) noexcept {
+    static_assert(Runs == simd::in_place);
     std::uint64_t words[4];
     for (std::size_t b = 0; b < 4; ++b) {
         std::uint32_t four = 0;
@@ -265,7 +270,7 @@ template <class A, class T>
         simd::from_bytes<A>(words[0] | words[1] << 32, words[2] | words[3] << 32));
 }
 // One scale for the block or the row, read as the type says.
-template <class A, class T>
+template <class A, const std::array<int, 16>& Runs, class T>
 [[nodiscard]] BPW_INLINE simd::float16<A> block_scale_of(const tile_ref<T>& tile,
                                                          const void*) noexcept {
     return simd::float16<A>::all(T::block_scale(tile.block()));
@@ -289,13 +294,13 @@ concept plain_scales = traits<T>::rows == 1 && offset_is_half<T> &&
 template <class T>
 concept fast_scales = vector_scales<T> || plain_scales<T>;
 
-// The scale of each run of 16 weights of a full tile.
-template <class A, class T>
+// The scale of each of the runs of 16 weights Runs[0] ... Runs[15] of a full tile.
+template <class A, const std::array<int, 16>& Runs = simd::in_place, class T>
     requires fast_scales<T>
 [[nodiscard]] BPW_INLINE simd::float16<A> scale_vector(const tile_ref<T>& tile) noexcept {
-    const auto scale = block_scale_of<A>(tile, static_cast<const T*>(nullptr));
+    const auto scale = block_scale_of<A, Runs>(tile, static_cast<const T*>(nullptr));
     if constexpr (vector_scales<T>)
-        return scale * group_scale_floats<A, T>(tile.block().bytes);
+        return scale * group_scale_floats<A, T, Runs>(tile.block().bytes);
     else
         return scale;
 }
@@ -327,33 +332,30 @@ concept alternating_scales =
     alternating_field<T>;
 };
 
-inline constexpr std::array<int, 16> each_of_sixteen{0, 1, 2,  3,  4,  5,  6,  7,
-                                                     8, 9, 10, 11, 12, 13, 14, 15};
-
 template <class A>
 struct alternating_tile_scales {
     simd::float16<A> scale;  // d s, dmin m, d s, dmin m, ...
 };
-template <class A, class T>
+template <class A, const std::array<int, 16>& Runs, class T>
 [[nodiscard]] BPW_INLINE alternating_tile_scales<A> alternating_scales_of(
     const tile_ref<T>& tile) noexcept {
     const auto* const block = tile.block().bytes;
     return {simd::repeated_halves<A>(block + T::d.low.rule.byte) *
-            numbers_of<A, alternating_field<T>, each_of_sixteen, sizeof(typename T::block)>(block)
+            numbers_of<A, alternating_field<T>, Runs, sizeof(typename T::block)>(block)
                 .to_float()};
 }
 
-// What the shift bits add to the lanes of Unpack, and minus Bias, for each run of 16 weights.
+// What the shift bits add to the lanes of Unpack, and minus Bias, for the runs of 16 weights Runs.
 template <class Unpack, int Bias>
 inline constexpr std::array<float, 2> shift_levels{static_cast<float>(-Bias),
                                                    static_cast<float>(Unpack::step - Bias)};
-template <class Unpack, int Bias, class A, class T>
+template <class Unpack, int Bias, class A, class T, const std::array<int, 16>& Runs>
 [[nodiscard]] BPW_INLINE simd::float16<A> lookup_shifts(const std::uint8_t* block) noexcept {
     constexpr auto& table = repeated_levels<shift_levels<Unpack, Bias>, 1>;
     if constexpr (scattered_scales<T>)
-        return simd::lookup_floats<1>(table, group_field<A, T, T::shift>(block));
+        return simd::lookup_floats<1>(table, group_field<A, T, T::shift, Runs>(block));
     else
-        return simd::lookup_floats<1>(table, group_bits<A, T, T::shift>(block));
+        return simd::lookup_floats<1>(table, group_bits<A, T, T::shift, Runs>(block));
 }
 
 inline constexpr std::array<float, 16> minus_numbers = [] {
@@ -362,28 +364,28 @@ inline constexpr std::array<float, 16> minus_numbers = [] {
     return out;
 }();
 
-// What is added to the weights of each run of 16; zero for types without offsets. The lanes of
+// What is added to the weights of the runs of 16 Runs[0] ... Runs[15]; zero for types without offsets. The lanes of
 // Unpack may lack a `step` that shifted groups add.
-template <class Unpack, class A, class T>
+template <class Unpack, class A, const std::array<int, 16>& Runs = simd::in_place, class T>
     requires fast_scales<T>
 [[nodiscard]] BPW_INLINE simd::float16<A> offset_vector(const tile_ref<T>& tile,
                                                         const simd::float16<A>& scale) noexcept {
     using lanes = simd::float16<A>;
     const auto* const bytes = tile.block().bytes;
     if constexpr (requires { Unpack::step; }) {
-        return scale * lookup_shifts<Unpack, 0, A, T>(bytes);
+        return scale * lookup_shifts<Unpack, 0, A, T, Runs>(bytes);
     } else if constexpr (has_group_offset<T>) {
         // A minimum: -dmin m.
-        const auto dmin = halves_of_blocks<A, T, T::dmin>(tile);
+        const auto dmin = halves_of_blocks<A, T, T::dmin, Runs>(tile);
         constexpr int width = std::remove_cvref_t<decltype(T::m)>::width;
         if constexpr (width <= 4 && !simd::gathers_rather_than_looks_up<A>) {
             return dmin * simd::lookup_floats<width>(repeated_levels<minus_numbers, width>,
-                                                     group_bits<A, T, T::m>(bytes));
+                                                     group_bits<A, T, T::m, Runs>(bytes));
         } else {
-            return (lanes::zero() - dmin) * group_field<A, T, T::m>(bytes).to_float();
+            return (lanes::zero() - dmin) * group_field<A, T, T::m, Runs>(bytes).to_float();
         }
     } else if constexpr (traits<T>::has_offset) {
-        return halves_of_blocks<A, T, T::m>(tile);
+        return halves_of_blocks<A, T, T::m, Runs>(tile);
     } else {
         return lanes::zero();
     }

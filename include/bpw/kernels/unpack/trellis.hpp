@@ -3,6 +3,7 @@
 
 #include <bpw/formats/trellis.hpp>
 #include <bpw/kernels/unpack/words.hpp>
+#include <bpw/simd/transpose.hpp>
 
 BPW_NAMESPACE_BEGIN
 
@@ -23,30 +24,15 @@ struct half_runs_order {
 };
 
 // Numbers First ... First + 3 of sixteen runs that begin with `start`, each as the sum of its four
-// bytes of six bits: the unsigned lane. The sums come in at the lowest byte and are pushed up by
-// those that follow.
-template <int First, int K, class A>
-[[nodiscard]] BPW_INLINE simd::int16x<A> push_sums(const simd::int16x<A>& start,
-                                                   const simd::int16x<A>& above) noexcept {
-    static constexpr auto ones = [] {
-        std::array<std::int8_t, 64> out{};
-        for (auto& one : out) one = 1;
-        return out;
-    }();
-    constexpr auto multiplier =
-        static_cast<std::int32_t>(trellis::multipliers[std::size_t{First + K}]);
-    auto sums = above;
-    if constexpr (K != 3) sums = sums.template shifted_left<8>();
-    const auto number = start * simd::int16x<A>::all(multiplier) & 0x3f3f3f3f;
-    simd::add_dot4<63>(sums, number.as_bytes(), ones.data());
-    if constexpr (K == 0)
-        return sums;
-    else
-        return push_sums<First, K - 1, A>(start, sums);
-}
+// bytes of six bits: the unsigned lane.
 template <int First, class A>
 [[nodiscard]] BPW_INLINE simd::bytes64<A> run_sums(const simd::int16x<A>& start) noexcept {
-    return push_sums<First, 3, A>(start, simd::int16x<A>::zero()).as_bytes();
+    const auto number = [&](std::size_t k) BPW_INLINE_LAMBDA {
+        const auto multiplier =
+            static_cast<std::int32_t>(trellis::multipliers[std::size_t{First} + k]);
+        return start * simd::int16x<A>::all(multiplier) & 0x3f3f3f3f;
+    };
+    return simd::sums_of_bytes<A>({number(0), number(1), number(2), number(3)});
 }
 
 // The unsigned lanes of a type with runs of 8.
