@@ -44,7 +44,8 @@ std::vector<double> unpacked(const bpw::activations<Order, Bias, Group>& a) {
         const bool full = (t + 1) * bpw::tile_weights <= x.size();
         float scale_of_run[16];
         for (std::size_t n = 0; n < 16; ++n) {
-            const int run = full ? bpw::detail::order_of_runs<Order, Group>[n] : static_cast<int>(n);
+            const int run =
+                full ? bpw::detail::order_of_runs<Order, Group>[n] : static_cast<int>(n);
             scale_of_run[run] = tile.scale[n];
         }
         for (int lane = 0; lane < 256; ++lane) {

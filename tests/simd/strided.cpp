@@ -53,8 +53,7 @@ void expect_strided_from(reference::random& numbers) {
     }
 }
 
-constexpr std::array<int, 16> other_pairs{0, 1, 8,  9,  2, 3, 10, 11,
-                                          4, 5, 12, 13, 6, 7, 14, 15};
+constexpr std::array<int, 16> other_pairs{0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
 
 template <std::size_t Stride, std::size_t Count>
 void expect_strided(reference::random& numbers) {
@@ -213,8 +212,8 @@ template <std::size_t Size, std::size_t Number>
 void expect_gathered(reference::random& numbers) {
     std::array<std::uint8_t, 128> x;
     for (auto& b : x) b = static_cast<std::uint8_t>(numbers.below(256));
-    const auto got = stored(simd::gathered_twice<Size, Number>(bytes::load(x.data()),
-                                                               bytes::load(x.data() + 64)));
+    const auto got = stored(
+        simd::gathered_twice<Size, Number>(bytes::load(x.data()), bytes::load(x.data() + 64)));
     std::vector<std::uint8_t> expected;
     for (std::size_t first = 0; first < 2; ++first) {
         for (std::size_t piece = first; piece < 32 / Size; piece += 2) {

@@ -359,9 +359,9 @@ TEST(halves, have_every_pair_of_fields) {
                         expected[i] = static_cast<std::uint8_t>((x[i] >> low & mask) << to);
                         expected[32 + i] = static_cast<std::uint8_t>((x[i] >> high & mask) << to);
                     }
-                    ASSERT_EQ(
-                        (values_of(simd::fields_of_halves<width, low, high, to, false>(simd::twice32<arch>(x.data())))),
-                        expected)
+                    ASSERT_EQ((values_of(simd::fields_of_halves<width, low, high, to, false>(
+                                  simd::twice32<arch>(x.data())))),
+                              expected)
                         << width << " bits from " << low << " and " << high;
                 }
             });
@@ -374,8 +374,10 @@ TEST(halves, may_be_loose) {
     reference::random numbers(14);
     std::vector<std::uint8_t> x(32);
     for (auto& b : x) b = static_cast<std::uint8_t>(numbers.below(256));
-    const auto exact = values_of(simd::fields_of_halves<2, 4, 6, 4, false>(simd::twice32<arch>(x.data())));
-    const auto loose = values_of(simd::fields_of_halves<2, 4, 6, 4, true>(simd::twice32<arch>(x.data())));
+    const auto exact =
+        values_of(simd::fields_of_halves<2, 4, 6, 4, false>(simd::twice32<arch>(x.data())));
+    const auto loose =
+        values_of(simd::fields_of_halves<2, 4, 6, 4, true>(simd::twice32<arch>(x.data())));
     for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(loose[i] & 0x30, exact[i]);
 }
 

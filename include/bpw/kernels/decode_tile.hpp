@@ -90,8 +90,8 @@ class tile_values {
             const auto* const bits = tile.block().bytes + T::signs.low.rule.byte;
             for_each_index<4>([&](auto step) {
                 constexpr int group = 2 * static_cast<int>(step);
-                simd::fields_of_halves<1, group, group + 1, 7, false>(simd::twice32<A>(bits)).store(
-                    reinterpret_cast<std::uint8_t*>(signs_ + 64 * step));
+                simd::fields_of_halves<1, group, group + 1, 7, false>(simd::twice32<A>(bits))
+                    .store(reinterpret_cast<std::uint8_t*>(signs_ + 64 * step));
             });
         }
         if constexpr (requires { unpacked::step; }) {

@@ -7,9 +7,9 @@
 //   s[l] = fma(float(integer sum of lane l), scale of lane l, s[l])
 //
 // (where there are fine lanes, of which an integer is a fraction, that fraction of the scale) and
-// sixteen more for what is added to the weights of each run of 16, o[r] = fma(offset[r],
-// sum of the activations of run r, o[r]); where there is such an offset, the bias of the lanes
-// times the scale is part of it. A result is sum(s) + sum(o), each in the order of
+// sixteen more for what is added to the weights of each run of 16, o[i] = fma(offset of run r[i],
+// sum of the activations of that run, o[i]), r being order_of_runs; where there is such an offset,
+// the bias of the lanes times the scale is part of it. A result is sum(s) + sum(o), each in the order of
 // simd::float16::sum. Where R rows are interleaved, sixteen sums belong to R rows; they are added
 // up in the same order as far as they belong to one row, and a last tile of less than 256 columns
 // is added to the result. So gemv gives the same bits on every arch and for every number of
@@ -47,8 +47,9 @@ struct product_sums {
     [[nodiscard]] BPW_INLINE float total() const noexcept { return products.sum() + offsets.sum(); }
 };
 
-// The scales of a tile's sums, step by step, out of those of its runs in the order order_of_runs; of
-// every two runs of a group of 32 the first where Even: something else stands in the second place.
+// The scales of a tile's sums, step by step, out of those of its runs in the order order_of_runs;
+// of every two runs of a group of 32 the first where Even: something else stands in the second
+// place.
 template <class Order, int Group, bool Even, class A>
 class scales_of_sums {
   public:
@@ -78,11 +79,11 @@ class scales_of_sums {
         for (auto& run : runs) run = Even || Group == 32 ? run / 2 * 2 : run;
         return runs;
     }();
-    static constexpr bool in_memory =
-        !in_order && simd::spreads_one_lane_to_registers<A>(places_of_step<0>) &&
-        simd::spreads_one_lane_to_registers<A>(places_of_step<1>) &&
-        simd::spreads_one_lane_to_registers<A>(places_of_step<2>) &&
-        simd::spreads_one_lane_to_registers<A>(places_of_step<3>);
+    static constexpr bool in_memory = !in_order &&
+                                      simd::spreads_one_lane_to_registers<A>(places_of_step<0>) &&
+                                      simd::spreads_one_lane_to_registers<A>(places_of_step<1>) &&
+                                      simd::spreads_one_lane_to_registers<A>(places_of_step<2>) &&
+                                      simd::spreads_one_lane_to_registers<A>(places_of_step<3>);
     simd::float16<A> scale_;
     alignas(64) float memory_[in_memory ? 16 : 1];
 };
@@ -140,7 +141,8 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
         }
         const auto add = [&](const auto&... factor) BPW_INLINE_LAMBDA {
             simd::add_dot4_of_run<Unpack::max, lowered, place.number, place.count>(
-                sum, pairs, lanes.template get<Step>(), simd::registers_at<A>(factor + 64 * Step)...);
+                sum, pairs, lanes.template get<Step>(),
+                simd::registers_at<A>(factor + 64 * Step)...);
         };
         // Magnitudes of rows that stand together are not in the order of q.
         if constexpr (

@@ -66,8 +66,8 @@ inline constexpr bool sums_keep_to_groups = [] {
                same_groups<Order, GroupSize>(0, 3);
 }();
 
-// The order of the runs of 16 weights in vectors of what belongs to them, such as their scales: that
-// of the sums, if these keep to groups.
+// The order of the runs of 16 weights in vectors of what belongs to them, such as their scales:
+// that of the sums, if these keep to groups.
 template <class Order, int GroupSize>
 inline constexpr std::array<int, 16> order_of_runs = [] {
     auto runs = simd::in_place;

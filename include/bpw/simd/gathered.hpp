@@ -167,18 +167,17 @@ template <const auto& Parts, const auto& Table, class A>
 [[nodiscard]] BPW_INLINE int16x<A> gather_from_table(const std::uint8_t* p,
                                                      xsimd::generic) noexcept {
     using upper_parts = std::make_index_sequence<std::size(Parts) - 1>;
-    return gather_parts<Parts, A>(p, upper_parts{}, A{}).template lookup<Table.size()>(
-        Table.data());
+    return gather_parts<Parts, A>(p, upper_parts{}, A{})
+        .template lookup<Table.size()>(Table.data());
 }
 #if XSIMD_WITH_AVX2 && !XSIMD_WITH_AVX512F
 template <const auto& Parts, const auto& Table, class A>
     requires come_in_words<Parts>
-[[nodiscard]] BPW_INLINE int16x<A> gather_from_table(const std::uint8_t* p,
-                                                     xsimd::avx2) noexcept {
+[[nodiscard]] BPW_INLINE int16x<A> gather_from_table(const std::uint8_t* p, xsimd::avx2) noexcept {
     using upper_parts = std::make_index_sequence<std::size(Parts) - 1>;
     const u8_batch<A> words = gather_words<Parts>(p, upper_parts{});
-    const __m256i both = simd::lookup<Table.size(), A>(
-        reinterpret_cast<const std::uint8_t*>(Table.data()), words);
+    const __m256i both =
+        simd::lookup<Table.size(), A>(reinterpret_cast<const std::uint8_t*>(Table.data()), words);
     return {{_mm256_srai_epi32(both, 24), _mm256_srai_epi32(_mm256_slli_epi32(both, 16), 24)}};
 }
 #endif

@@ -105,8 +105,9 @@ template <int Width, int To, const std::array<int, 16>& Shift, bool Loose, class
             const __m256i by = of_quads([&](std::size_t quad) { return -to_the_right(quad); });
             return _mm256_and_si256(_mm256_sllv_epi32(x.v[i], by), mask);
         } else if constexpr (Width == 1) {
-            const __m256i bit = of_quads(
-                [&](std::size_t quad) { return static_cast<int>(0x01010101u << Shift[first + quad]); });
+            const __m256i bit = of_quads([&](std::size_t quad) {
+                return static_cast<int>(0x01010101u << Shift[first + quad]);
+            });
             return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(x.v[i], bit), bit), mask);
         } else {
             const __m256i by = of_quads([&](std::size_t quad) { return Shift[first + quad]; });
@@ -129,8 +130,7 @@ template <int Width, int To, bool Loose>
     return _mm512_and_si512(bits, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To)));
 }
 template <int Width, int To, const std::array<int, 16>& Shift, bool Loose, class A>
-[[nodiscard]] BPW_INLINE bytes64<A> fields_of_quads(const bytes64<A>& x,
-                                                    xsimd::avx512bw) noexcept {
+[[nodiscard]] BPW_INLINE bytes64<A> fields_of_quads(const bytes64<A>& x, xsimd::avx512bw) noexcept {
     alignas(64) static constexpr auto by = [] {
         std::array<std::int32_t, 16> out{};
         for (std::size_t i = 0; i < 16; ++i) out[i] = (Shift[i] - To) & 31;
@@ -290,9 +290,9 @@ template <std::size_t Size, std::size_t Number, class A>
     const auto half = [&](std::size_t odd) {
         if constexpr (Size == 4) {
             constexpr bool upper = Number / 2 != 0;
-            return zipped<8, Number % 2 != 0, A>(
-                zipped<4, upper, A>(a.v[odd], a.v[2 + odd], A{}),
-                zipped<4, upper, A>(b.v[odd], b.v[2 + odd], A{}), A{});
+            return zipped<8, Number % 2 != 0, A>(zipped<4, upper, A>(a.v[odd], a.v[2 + odd], A{}),
+                                                 zipped<4, upper, A>(b.v[odd], b.v[2 + odd], A{}),
+                                                 A{});
         } else {
             constexpr auto at = Number / 2;
             return zipped<8, Number % 2 != 0, A>(a.v[2 * odd + at], b.v[2 * odd + at], A{});

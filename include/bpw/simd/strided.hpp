@@ -567,7 +567,8 @@ template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 
         return {{_mm512_maskz_cvtph_ps(every_lane,
                                        _mm512_maskz_extracti64x4_epi64(every_pair, halves, 0))}};
 #else
-        const auto few = strided_halves<Stride, Count, xsimd::fma3<xsimd::avx2>, From>(p, xsimd::avx2{});
+        const auto few =
+            strided_halves<Stride, Count, xsimd::fma3<xsimd::avx2>, From>(p, xsimd::avx2{});
         return {{_mm512_insertf32x8(_mm512_castps256_ps512(few.v[0]), few.v[1], 1)}};
 #endif
     }
@@ -590,7 +591,8 @@ template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 
                                         0, 0, 0, 0, 0, 0, 0, 0);
     static_assert(Count <= 8 && [] {
         for (std::size_t i = 0; i < 16; ++i) {
-            if (number_of_lane<Count, From>(i) != number_of_lane<Count, From>(i / 2 * 2)) return false;
+            if (number_of_lane<Count, From>(i) != number_of_lane<Count, From>(i / 2 * 2))
+                return false;
         }
         return true;
     }());
@@ -714,7 +716,8 @@ template <int Width, int To, int... From, class A>
 
 /// `Count` (1, 2, 4 or 8) IEEE halves at p, p + Stride, ..., each in 16 / Count neighbouring lanes;
 /// of these, lane i is lane From[i].
-template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 16>& From = in_place>
+template <std::size_t Stride, std::size_t Count, class A,
+          const std::array<int, 16>& From = in_place>
 [[nodiscard]] BPW_INLINE float16<A> strided_halves(const std::uint8_t* p) noexcept {
     static_assert(Count == 1 || Count == 2 || Count == 4 || Count == 8);
     return detail::strided_halves<Stride, Count, A, From>(p, A{});
@@ -722,7 +725,8 @@ template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 
 
 /// `Count` (1, 2, 4 or 8) bytes at p, p + Stride, ..., each in 16 / Count neighbouring lanes; of
 /// these, lane i is lane From[i].
-template <std::size_t Stride, std::size_t Count, class A, const std::array<int, 16>& From = in_place>
+template <std::size_t Stride, std::size_t Count, class A,
+          const std::array<int, 16>& From = in_place>
 [[nodiscard]] BPW_INLINE int16x<A> strided_bytes(const std::uint8_t* p) noexcept {
     static_assert(Count == 1 || Count == 2 || Count == 4 || Count == 8);
     return detail::strided_bytes<Stride, Count, A, From>(p, A{});

@@ -27,8 +27,7 @@ BPW_INLINE void through_memory([[maybe_unused]] T& x) noexcept {
 }
 
 /// For permutations of sixteen numbers: every number from its own place.
-inline constexpr std::array<int, 16> in_place{0, 1, 2,  3,  4,  5,  6,  7,
-                                              8, 9, 10, 11, 12, 13, 14, 15};
+inline constexpr std::array<int, 16> in_place{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 [[nodiscard]] constexpr bool are_in_place(const std::array<int, 16>& from) noexcept {
     return from == in_place;
 }
@@ -156,8 +155,8 @@ template <const auto& Table, class A>
 /// shuffles look up in 16, and give zero where bit 7 of an index is set.
 template <class A>
 inline constexpr bool looks_up_by_halves =
-    (std::is_base_of_v<xsimd::ssse3, A> || std::is_base_of_v<xsimd::avx2, A>)&&!std::is_base_of_v<
-        xsimd::avx512f, A>;
+    (std::is_base_of_v<xsimd::ssse3, A> ||
+     std::is_base_of_v<xsimd::avx2, A>)&&!std::is_base_of_v<xsimd::avx512f, A>;
 
 /// Table[16 u + b] for every byte b below 16, u = 0 where the byte of `clear` is 255 and 1 where it
 /// is 0; a table of 32 bytes.
@@ -340,9 +339,8 @@ template <int Width, int Low, int High, int To, bool Loose, class A, std::size_t
 
 template <class A>
 [[nodiscard]] BPW_INLINE bytes64<A> twice32(const std::uint8_t* p, xsimd::generic) noexcept {
-    return bytes64<A>::make([&](std::size_t i) {
-        return u8_batch<A>::load_unaligned(p + i * u8_batch<A>::size % 32);
-    });
+    return bytes64<A>::make(
+        [&](std::size_t i) { return u8_batch<A>::load_unaligned(p + i * u8_batch<A>::size % 32); });
 }
 #if XSIMD_WITH_AVX512BW
 template <class A>

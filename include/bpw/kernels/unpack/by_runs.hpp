@@ -52,7 +52,8 @@ struct run_planes<Group, field<256, part<2, plane<2, 32>>, part<1, plane<1, 32>>
     }
     // For tables: the third bit comes as bit 3, which takes a shift less.
     template <int Step, class A, class T>
-    [[nodiscard]] BPW_INLINE static simd::bytes64<A> spaced_codes(const tile_ref<T>& tile) noexcept {
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> spaced_codes(
+        const tile_ref<T>& tile) noexcept {
         return low::template codes<Step, A>(tile) | upper_bits<Step, 3, false, A>(tile);
     }
     [[nodiscard]] static constexpr std::size_t code_of_spaced(std::size_t n) noexcept {
@@ -67,8 +68,8 @@ struct run_planes<Group, field<256, part<2, plane<2, 32>>, part<1, plane<1, 32>>
     }
 };
 
-// Blocks of 16 bytes of four slots, two of which are a group. Quads 0 and 1 of each block are of the
-// first group, quads 2 and 3 of the second.
+// Blocks of 16 bytes of four slots, two of which are a group. Quads 0 and 1 of each block are of
+// the first group, quads 2 and 3 of the second.
 template <>
 struct run_planes<32, field<64, part<2, plane<2, 16>>>> {
     struct order {
@@ -93,8 +94,8 @@ struct run_planes<32, field<64, part<2, plane<2, 16>>>> {
     }
 };
 
-// Nibbles of 128 bytes: a group has one nibble of all bytes of a piece, of 16 bytes or of 32. A step
-// takes a quarter of every piece, the low nibbles in its first half.
+// Nibbles of 128 bytes: a group has one nibble of all bytes of a piece, of 16 bytes or of 32. A
+// step takes a quarter of every piece, the low nibbles in its first half.
 template <int Group, int Run>
 struct run_planes<Group, field<256, part<4, plane<4, Run>>>> {
     static constexpr int quarter = Group / 4;
@@ -126,12 +127,15 @@ struct run_planes<Group, field<256, part<4, plane<4, Run>>, part<High, plane<Hig
     template <int Step, class F>
     static constexpr std::array<int, 16> of_quads(F f) {
         std::array<int, 16> out{};
-        for (int i = 0; i < 16; ++i) out[static_cast<std::size_t>(i)] = f(order::weight(Step, 4 * i));
+        for (int i = 0; i < 16; ++i)
+            out[static_cast<std::size_t>(i)] = f(order::weight(Step, 4 * i));
         return out;
     }
     static constexpr int slots = 8 / High;
     template <int Step>
-    static constexpr auto quad = of_quads<Step>([](int n) { return n / (32 * slots) * 8 + n % 32 / 4; });
+    static constexpr auto quad = of_quads<Step>([](int n) {
+        return n / (32 * slots) * 8 + n % 32 / 4;
+    });
     template <int Step>
     static constexpr auto bit = of_quads<Step>([](int n) { return High * (n / 32 % slots); });
 
@@ -152,8 +156,8 @@ struct run_planes<Group, field<256, part<4, plane<4, Run>>, part<High, plane<Hig
   private:
     template <int Step, class A, class T>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> upper_bytes(const tile_ref<T>& tile) noexcept {
-        return simd::gathered_quads<std::size_t{32 * High}, quad<Step>, A>(
-            tile.block().bytes + T::q.high.low.rule.byte);
+        return simd::gathered_quads<std::size_t{32 * High}, quad<Step>, A>(tile.block().bytes +
+                                                                           T::q.high.low.rule.byte);
     }
 };
 
@@ -187,12 +191,11 @@ template <class T>
 struct run_planes_of;
 template <class T>
 concept groups_of_16_bytes = traits<T>::rows == 1 && traits<T>::group_size == 32 &&
-    std::is_same_v<typename codes_of<T>::type::order, plane_order<4, 16>>;
+                             std::is_same_v<typename codes_of<T>::type::order, plane_order<4, 16>>;
 template <has_codes T>
     requires(!groups_of_16_bytes<T>)
 struct run_planes_of<T> {
-    using type =
-        run_planes<std::min(32, traits<T>::group_size), std::remove_cv_t<decltype(T::q)>>;
+    using type = run_planes<std::min(32, traits<T>::group_size), std::remove_cv_t<decltype(T::q)>>;
 };
 template <groups_of_16_bytes T>
 struct run_planes_of<T> {

@@ -78,8 +78,8 @@ template <class Unpack, class A, class T>
 
 namespace detail {
 
-// The lanes of a tile, each step unpacked when it is asked for: compilers keep what is unpacked early
-// in memory. Not where steps share work, or lanes and fine lanes do.
+// The lanes of a tile, each step unpacked when it is asked for: compilers keep what is unpacked
+// early in memory. Not where steps share work, or lanes and fine lanes do.
 template <class Unpack, class A, int By, class T>
 class lanes_by_steps {
   public:

@@ -26,8 +26,7 @@ struct code_planes<field<256, part<Width, plane<Width, Run>>>> {
     }
     template <int Step, class A, bool Loose = false, class T>
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
-        return bytes<Step, A>(tile)
-            .template field<Width, Width*(Step % (8 / Width)), Loose>();
+        return bytes<Step, A>(tile).template field<Width, Width*(Step % (8 / Width)), Loose>();
     }
 };
 

@@ -72,8 +72,8 @@ concept scattered_scales = std::is_same_v<T, iq4_kss>;
 template <class A, class T, const auto& Field, const std::array<int, 16>& Runs = simd::in_place>
     requires scattered_scales<T>
 [[nodiscard]] BPW_INLINE simd::int16x<A> group_field(const std::uint8_t* block) noexcept {
-    const auto bytes = simd::bytes_of_word<value_of_run<8, Runs>, A>(
-        simd::lowest_bits_of_words<A>(block));
+    const auto bytes =
+        simd::bytes_of_word<value_of_run<8, Runs>, A>(simd::lowest_bits_of_words<A>(block));
     if constexpr (Field.width == 1)
         return bytes & 1;
     else
@@ -341,8 +341,7 @@ template <class A, const std::array<int, 16>& Runs, class T>
     const tile_ref<T>& tile) noexcept {
     const auto* const block = tile.block().bytes;
     return {simd::repeated_halves<A>(block + T::d.low.rule.byte) *
-            numbers_of<A, alternating_field<T>, Runs, sizeof(typename T::block)>(block)
-                .to_float()};
+            numbers_of<A, alternating_field<T>, Runs, sizeof(typename T::block)>(block).to_float()};
 }
 
 // What the shift bits add to the lanes of Unpack, and minus Bias, for the runs of 16 weights Runs.
@@ -364,8 +363,8 @@ inline constexpr std::array<float, 16> minus_numbers = [] {
     return out;
 }();
 
-// What is added to the weights of the runs of 16 Runs[0] ... Runs[15]; zero for types without offsets. The lanes of
-// Unpack may lack a `step` that shifted groups add.
+// What is added to the weights of the runs of 16 Runs[0] ... Runs[15]; zero for types without
+// offsets. The lanes of Unpack may lack a `step` that shifted groups add.
 template <class Unpack, class A, const std::array<int, 16>& Runs = simd::in_place, class T>
     requires fast_scales<T>
 [[nodiscard]] BPW_INLINE simd::float16<A> offset_vector(const tile_ref<T>& tile,
