@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -415,6 +416,7 @@ TEST_F(writing, says_that_the_disk_is_full) {
     const auto disk = at("disk");
     fs::create_directory(disk);
     if (::mount("none", disk.c_str(), "tmpfs", 0, "size=256k") != 0) {
+        ASSERT_EQ(errno, EPERM) << std::strerror(errno);
         GTEST_SKIP() << "only root may mount a small disk";
     }
     const std::vector<gguf::new_part> parts{{{}, {{"a", {1 << 20}}}}};

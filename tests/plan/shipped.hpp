@@ -21,8 +21,9 @@ inline std::filesystem::path shipped_folder() {
 }
 
 /// Skips the test when there is no published data.
-#define PLAN_TEST_NEEDS_SHIPPED_DATA() \
-    if (plan_test::shipped_folder().empty()) GTEST_SKIP() << "BPW_TEST_DATA names no folder"
+#define PLAN_TEST_NEEDS_SHIPPED_DATA()       \
+    if (plan_test::shipped_folder().empty()) \
+    GTEST_SKIP() << "BPW_TEST_DATA names no folder with published planning data"
 
 inline std::string read(const std::filesystem::path& path) {
     std::ifstream in(path, std::ios::binary);

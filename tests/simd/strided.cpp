@@ -194,6 +194,15 @@ TEST(quads, have_fields) {
     }
 }
 
+TEST(quads, say_where_a_bit_is_clear) {
+    reference::random numbers(79);
+    const auto x = random_bytes(numbers);
+    const auto got = stored(simd::where_clear<bits_from>(bytes::load(x.data())));
+    for (std::size_t i = 0; i < 64; ++i) {
+        EXPECT_EQ(got[i], (x[i] >> bits_from[i / 4] & 1) == 0 ? 255 : 0) << "byte " << i;
+    }
+}
+
 TEST(octets, are_zipped) {
     reference::random numbers(74);
     const auto x = random_bytes(numbers);

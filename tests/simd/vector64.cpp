@@ -262,17 +262,23 @@ TEST(int16x, shifts_by_every_distance) {
     }
 }
 
-TEST(int16x, looks_up_signed_bytes) {
+template <std::size_t Size>
+void expect_signed_lookup() {
     reference::random numbers(8);
     for (int round = 0; round < 200; ++round) {
-        std::array<std::int8_t, 16> table;
+        std::array<std::int8_t, Size> table;
         for (auto& x : table) x = static_cast<std::int8_t>(numbers.below(256));
         ints index;
-        for (auto& i : index) i = static_cast<std::int32_t>(numbers.below(16));
-        ASSERT_EQ(values_of(vector_of(index).lookup<16>(table.data())), each(index, [&](int i) {
+        for (auto& i : index) i = static_cast<std::int32_t>(numbers.below(Size));
+        ASSERT_EQ(values_of(vector_of(index).lookup<Size>(table.data())), each(index, [&](int i) {
                       return std::int32_t{table[static_cast<std::size_t>(i)]};
                   }));
     }
+}
+
+TEST(int16x, looks_up_signed_bytes) {
+    expect_signed_lookup<16>();
+    expect_signed_lookup<32>();
 }
 
 TEST(int16x, is_bytes_lowest_first) {
@@ -420,6 +426,28 @@ TEST(lookup_low_bits, ignores_the_others) {
         }
     }
 }
+
+// All pairs of an index and what is said of its upper bit, where the level looks up so.
+template <class A>
+void expect_lookup_by_halves() {
+    if constexpr (simd::looks_up_by_halves<A>) {
+        for (const std::uint8_t clear : {std::uint8_t{0}, std::uint8_t{255}}) {
+            bytes x;
+            bytes upper;
+            for (std::size_t i = 0; i < 64; ++i) {
+                x[i] = static_cast<std::uint8_t>(i % 16);
+                upper[i] = i / 16 % 2 == 0 ? clear : static_cast<std::uint8_t>(~clear);
+            }
+            const auto got = values_of(simd::lookup_by_halves<table32>(
+                simd::bytes64<A>::load(x.data()), simd::bytes64<A>::load(upper.data())));
+            for (std::size_t i = 0; i < 64; ++i) {
+                EXPECT_EQ(got[i], table32[x[i] + (upper[i] == 0 ? 16u : 0u)]) << i;
+            }
+        }
+    }
+}
+
+TEST(lookup_by_halves, takes_the_upper_bit_apart) { expect_lookup_by_halves<arch>(); }
 
 TEST(strided16, has_four_runs_at_any_distance) {
     reference::random numbers(12);
@@ -662,6 +690,29 @@ TEST(gather_parts, of_two_and_of_one) {
             const int high = block[3 + high_byte(n)] >> high_shift(n) & 3;
             EXPECT_EQ(both[static_cast<std::size_t>(n)], low | high << 4);
             EXPECT_EQ(one[static_cast<std::size_t>(n)], high);
+        }
+    }
+}
+
+constexpr std::array<std::int8_t, 64> signed64 = [] {
+    std::array<std::int8_t, 64> out{};
+    for (int i = 0; i < 64; ++i)
+        out[static_cast<std::size_t>(i)] = static_cast<std::int8_t>(4 * i - 128);
+    return out;
+}();
+
+TEST(gather_from_table, looks_up_what_is_gathered) {
+    reference::random numbers(80);
+    for (int round = 0; round < 200; ++round) {
+        std::uint8_t block[19];
+        for (auto& b : block) b = static_cast<std::uint8_t>(numbers.below(256));
+        const auto both = values_of(simd::gather_from_table<two_parts, signed64, arch>(block));
+        const auto one = values_of(simd::gather_from_table<one_part, signed64, arch>(block));
+        for (int n = 0; n < 16; ++n) {
+            const auto low = std::size_t{block[3 + low_byte(n)]} >> low_shift(n) & 15;
+            const auto high = std::size_t{block[3 + high_byte(n)]} >> high_shift(n) & 3;
+            EXPECT_EQ(both[static_cast<std::size_t>(n)], signed64[low | high << 4]);
+            EXPECT_EQ(one[static_cast<std::size_t>(n)], signed64[high]);
         }
     }
 }

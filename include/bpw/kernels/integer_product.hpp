@@ -9,8 +9,8 @@
 // (where there are fine lanes, of which an integer is a fraction, that fraction of the scale) and
 // sixteen more for what is added to the weights of each run of 16, o[i] = fma(offset of run r[i],
 // sum of the activations of that run, o[i]), r being order_of_runs; where there is such an offset,
-// the bias of the lanes times the scale is part of it. A result is sum(s) + sum(o), each in the order of
-// simd::float16::sum. Where R rows are interleaved, sixteen sums belong to R rows; they are added
+// the bias of the lanes times the scale is part of it. A result is sum(s) + sum(o), each in the
+// order of simd::float16::sum. Where R rows are interleaved, sixteen sums belong to R rows; they are added
 // up in the same order as far as they belong to one row, and a last tile of less than 256 columns
 // is added to the result. So gemv gives the same bits on every arch and for every number of
 // threads.

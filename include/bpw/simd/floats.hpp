@@ -135,7 +135,7 @@ template <class A>
 /// Sixteen signed bytes as floats, number i that of byte From[i].
 template <class A, const std::array<int, 16>& From>
 [[nodiscard]] BPW_INLINE float16<A> from_signed_bytes(const std::int8_t* p) noexcept {
-    if constexpr (are_in_place(From)) {
+    if constexpr (From == in_place) {
         return from_signed_bytes<A>(p);
     } else {
         alignas(16) std::int8_t moved[16];

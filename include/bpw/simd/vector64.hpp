@@ -28,9 +28,6 @@ BPW_INLINE void through_memory([[maybe_unused]] T& x) noexcept {
 
 /// For permutations of sixteen numbers: every number from its own place.
 inline constexpr std::array<int, 16> in_place{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-[[nodiscard]] constexpr bool are_in_place(const std::array<int, 16>& from) noexcept {
-    return from == in_place;
-}
 
 template <class A>
 struct bytes64 {
