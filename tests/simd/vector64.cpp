@@ -749,8 +749,7 @@ TEST(sum_quads, adds_neighbours) {
             for (auto& lane : x[i]) lane = static_cast<std::int32_t>(numbers.below(1 << 20));
             vectors[i] = vector_of(x[i]);
         }
-        std::int32_t sums[16];
-        simd::sum_quads(vectors, sums);
+        const auto sums = values_of(simd::sum_quads(vectors));
         for (std::size_t n = 0; n < 16; ++n) {
             const auto* const four = &x[n / 4][n % 4 * 4];
             EXPECT_EQ(sums[n], four[0] + four[1] + four[2] + four[3]);

@@ -15,54 +15,59 @@ namespace detail {
 // scale, rounded once.
 inline constexpr float biased_float_sums = 0x1.8p23f;
 
-// One tile of `N` vectors. A run of 16 of all vectors stands together.
+// One tile of `N` vectors. A run of 16 values of all vectors stands together.
 template <std::size_t N>
 struct alignas(64) batch_tile {
     std::int8_t q[16][N][16];
-    float scale[8][N];        // of every 32 ...
-    float unbias[8][N];       // ... times minus the bias of sums that are read as floats
-    std::int32_t sum[16][N];  // of the q of every run of 16 ...
-    std::int32_t sum32[8][N];
-    float scaled_sum[16][N];  // ... times the scale
-    float scaled_sum32[8][N];
+    float scale[N][8];        // of every 32 ...
+    float unbias[N][8];       // ... times minus the bias of sums that are read as floats
+    std::int32_t sum[N][16];  // of the q of every run of 16 ...
+    std::int32_t sum32[N][8];
+    float scaled_sum[N][16];  // ... times the scale
+    float scaled_sum32[N][8];
 
-    // The sums of groups of 16 or 32.
+    // The sums of groups of 16 or 32 of vector c.
     template <int Group>
-    [[nodiscard]] const std::int32_t* sums_of(std::size_t g) const noexcept {
+    [[nodiscard]] const std::int32_t* sums_of(std::size_t c) const noexcept {
         if constexpr (Group == 16)
-            return sum[g];
+            return sum[c];
         else
-            return sum32[g];
+            return sum32[c];
     }
     template <int Group>
-    [[nodiscard]] const float* scaled_sums_of(std::size_t g) const noexcept {
+    [[nodiscard]] const float* scaled_sums_of(std::size_t c) const noexcept {
         if constexpr (Group == 16)
-            return scaled_sum[g];
+            return scaled_sum[c];
         else
-            return scaled_sum32[g];
+            return scaled_sum32[c];
     }
 
     // Puts vector c in place; its quads in the order of the lanes of `Order`.
     template <class Order>
     void assign(std::size_t c, const quantized_tile& from) noexcept {
-        std::int8_t lanes[tile_weights];
-        arrange<order_of_places<Order>>(from.q, lanes);
-        for (std::size_t run = 0; run < 16; ++run) std::memcpy(q[run][c], lanes + 16 * run, 16);
-        for (std::size_t g = 0; g < 8; ++g) scale[g][c] = from.scale[g];
-        for (std::size_t run = 0; run < 16; ++run) sum[run][c] = from.sum[run];
+        if constexpr (std::is_same_v<Order, natural_order>) {
+            assign_values(c, from.q);
+        } else {
+            std::int8_t lanes[tile_weights];
+            arrange<order_of_places<Order>>(from.q, lanes);
+            assign_values(c, lanes);
+        }
+        using floats = simd::float16<native_arch>;
+        using ints = simd::int16x<native_arch>;
+        const auto scales = floats::load(from.scale);
+        const auto sums = ints::load(from.sum);
+        const auto sums32 = sums + simd::swapped_neighbours(sums);
+        simd::store_even(scales, scale[c]);
+        simd::store_even(scales * floats::all(-biased_float_sums), unbias[c]);
+        sums.store(sum[c]);
+        simd::store_even(sums32, sum32[c]);
+        (scales * sums.to_float()).store(scaled_sum[c]);
+        simd::store_even(scales * sums32.to_float(), scaled_sum32[c]);
     }
 
-    // The sums that follow from the others, when all vectors are in place.
-    void finish() noexcept {
-        for (std::size_t g = 0; g < 8; ++g) {
-            for (std::size_t c = 0; c < N; ++c) {
-                unbias[g][c] = -biased_float_sums * scale[g][c];
-                sum32[g][c] = sum[2 * g][c] + sum[2 * g + 1][c];
-                scaled_sum32[g][c] = scale[g][c] * static_cast<float>(sum32[g][c]);
-                scaled_sum[2 * g][c] = scale[g][c] * static_cast<float>(sum[2 * g][c]);
-                scaled_sum[2 * g + 1][c] = scale[g][c] * static_cast<float>(sum[2 * g + 1][c]);
-            }
-        }
+  private:
+    void assign_values(std::size_t c, const std::int8_t (&lanes)[tile_weights]) noexcept {
+        for (std::size_t run = 0; run < 16; ++run) std::memcpy(q[run][c], lanes + 16 * run, 16);
     }
 };
 
@@ -133,7 +138,6 @@ class activation_batch {
                 else
                     to.template assign<natural_order>(c, natural);
             }
-            to.finish();
         }
     }
 

@@ -5,6 +5,7 @@
 #include <bpw/core/vectors.hpp>
 #include <bpw/kernels/lane_order.hpp>
 #include <bpw/simd/floats.hpp>
+#include <bpw/simd/quantize.hpp>
 #include <bpw/simd/rows.hpp>
 #include <bpw/simd/transpose.hpp>
 
@@ -64,7 +65,8 @@ struct tile_of_order<Order> {
 // 256 values in the order of the weights.
 struct alignas(64) quantized_tile {
     std::int8_t q[tile_weights];
-    float scale[tile_weights / 32];
+    // Of every run of 16.
+    float scale[tile_weights / 16];
     std::int32_t sum[tile_weights / 16];
 
     // Values from `n` on are zero.
@@ -74,46 +76,53 @@ struct alignas(64) quantized_tile {
             std::copy(x, x + n, rest);
             return assign(rest, tile_weights);
         }
-        using lanes = simd::float16<native_arch>;
-        std::uint32_t most[tile_weights / 32];  // as the bits of a float
-        for (std::size_t g = 0; g < tile_weights / 32; ++g) {
-            most[g] = static_cast<std::uint32_t>(
-                greatest_magnitude(lanes::load(x + 32 * g), lanes::load(x + 32 * g + 16)));
+        using A = native_arch;
+        using lanes = simd::float16<A>;
+        using ints = simd::int16x<A>;
+        std::array<ints, tile_weights / 32> magnitudes;
+        for (std::size_t g = 0; g < magnitudes.size(); ++g) {
+            magnitudes[g] =
+                simd::greater_magnitudes(lanes::load(x + 32 * g), lanes::load(x + 32 * g + 16));
         }
-        // One loop for each of these, because a division takes long and compilers do eight at once.
-        float inverse[tile_weights / 32];
-        for (std::size_t g = 0; g < tile_weights / 32; ++g)
-            inverse[g] = 127.0f / std::bit_cast<float>(most[g]);
-        for (std::size_t g = 0; g < tile_weights / 32; ++g) {
-            // Without its last two bits, so that three times it is a float too: see
-            // biased_float_sums.
-            const float unit = std::bit_cast<float>(most[g]) * (1.0f / 127.0f);
-            scale[g] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(unit) & ~std::uint32_t{3});
-        }
-        for (std::size_t g = 0; g < tile_weights / 32; ++g) {
-            auto* const to = q + 32 * g;
-            const bool too_large = most[g] >= std::bit_cast<std::uint32_t>(0x1p100f);
-            if (too_large || most[g] < std::bit_cast<std::uint32_t>(1e-36f)) {
-                std::fill(to, to + 32, std::int8_t{0});
-                scale[g] = too_large ? std::numeric_limits<float>::quiet_NaN() : 0.0f;
-            } else {
-                const auto by = lanes::all(inverse[g]);
-                (lanes::load(x + 32 * g) * by).round_to(to);
-                (lanes::load(x + 32 * g + 16) * by).round_to(to + 16);
-            }
-        }
-        static constexpr auto ones = [] {
-            std::array<std::uint8_t, 64> out{};
-            out.fill(1);
-            return out;
-        }();
-        std::array<simd::int16x<native_arch>, 4> quads;
+        const auto most = simd::greatest_lanes(magnitudes);
+        if (simd::any_at_least(most, too_large)) return assign_without_large(most, x);
+        const auto unless_small = [&](const lanes& number) BPW_INLINE_LAMBDA {
+            constexpr auto least = std::bit_cast<std::int32_t>(1e-36f);
+            return simd::select_less(most, least, ints::zero(), ints::of_float(number));
+        };
+        // Without its last two bits, so that three times it is a float too: see biased_float_sums.
+        const auto unit = unless_small(most.as_float() * lanes::all(1.0f / 127.0f)) & ~3;
+        unit.as_float().store(scale);
+        float inverse[tile_weights / 16];
+        unless_small(lanes::all(127.0f) / most.as_float()).as_float().store(inverse);
+        std::array<ints, 4> quads;
         for (std::size_t step = 0; step < 4; ++step) {
-            quads[step] = simd::int16x<native_arch>::zero();
-            simd::add_dot4<1>(quads[step], simd::bytes64<native_arch>::load(ones.data()),
-                              q + 64 * step);
+            const auto values = simd::round_to_bytes<A>([&](std::size_t i) BPW_INLINE_LAMBDA {
+                const auto run = 4 * step + i;
+                return lanes::load(x + 16 * run) * lanes::all(inverse[run]);
+            });
+            values.store(reinterpret_cast<std::uint8_t*>(q) + 64 * step);
+            quads[step] = ints::zero();
+            simd::add_dot4<1>(quads[step], simd::bytes64<A>::all(1), q + 64 * step);
         }
-        simd::sum_quads(quads, sum);
+        simd::sum_quads(quads).store(sum);
+    }
+
+  private:
+    static constexpr auto too_large = std::bit_cast<std::int32_t>(0x1p100f);
+
+    // With zeros for the groups that have values which are too large, and NaN for their scales.
+    void assign_without_large(const simd::int16x<native_arch>& magnitudes,
+                              const float* x) noexcept {
+        std::int32_t most[tile_weights / 16];
+        magnitudes.store(most);
+        float rest[tile_weights];
+        for (std::size_t i = 0; i < tile_weights; ++i)
+            rest[i] = most[i / 16] >= too_large ? 0.0f : x[i];
+        assign(rest, tile_weights);
+        for (std::size_t run = 0; run < tile_weights / 16; ++run) {
+            if (most[run] >= too_large) scale[run] = std::numeric_limits<float>::quiet_NaN();
+        }
     }
 };
 
@@ -142,10 +151,10 @@ template <class Order, int Bias, int Group, class Tile>
 void arrange(const quantized_tile& from, Tile& tile) noexcept {
     for (std::size_t i = 0; i < 16; ++i) {
         const auto run = static_cast<std::size_t>(order_of_runs<Order, Group>[i]);
-        tile.scale[i] = from.scale[run / 2];
-        tile.sum[i] = from.scale[run / 2] * static_cast<float>(from.sum[run]);
+        tile.scale[i] = from.scale[run];
+        tile.sum[i] = from.scale[run] * static_cast<float>(from.sum[run]);
         const auto sum32 = from.sum[run / 2 * 2] + from.sum[run / 2 * 2 + 1];
-        tile.minus_odd[i] = run % 2 == 0 ? 0.0f : -from.scale[run / 2] * static_cast<float>(sum32);
+        tile.minus_odd[i] = run % 2 == 0 ? 0.0f : -from.scale[run] * static_cast<float>(sum32);
     }
     arrange<Order>(from.q, tile.q);
     if constexpr (requires {

@@ -364,13 +364,14 @@ void multiply_panel(const typename Shape::panel& panel, [[maybe_unused]] int bia
         // What the bias of the lanes adds is taken off the sums at their start.
         alignas(64) std::int32_t start[groups * Vectors];
         if constexpr (!Shape::words) {
+            // Those of one vector after the other.
             const auto* const x_sums = x[t].template sums_of<Shape::group>(0);
             for (std::size_t i = 0; i < groups * Vectors; ++i) start[i] = zero - bias * x_sums[i];
         }
         for (std::size_t g = 0; g < groups; ++g) {
             panel_sums<A, Registers, Vectors> sum;
             for_each_index<Vectors>([&](auto c) BPW_INLINE_LAMBDA {
-                const ints first(Shape::words ? zero : start[g * Vectors + c]);
+                const ints first(Shape::words ? zero : start[c * groups + g]);
                 for_each_index<Registers>([&](auto r) BPW_INLINE_LAMBDA { sum[r][c] = first; });
             });
             const auto quad = 64 * t + quads * g;
@@ -388,18 +389,16 @@ void multiply_panel(const typename Shape::panel& panel, [[maybe_unused]] int bia
                     multiply_quads<max, quads, A>(sum, panel.fine[quad][row], values);
                 }
             }
-            const auto* const x_scale = x[t].scale[g * Shape::group / 32];
-            const auto* const x_unbias = x[t].unbias[g * Shape::group / 32];
-            const auto* const x_scaled = x[t].template scaled_sums_of<Shape::group>(g);
+            const auto group32 = g * Shape::group / 32;
             for_each_index<Registers>([&](auto r) BPW_INLINE_LAMBDA {
                 const auto at = row + r * lanes;
                 const auto scale = floats::load_unaligned(&panel.scale[groups * t + g][at]);
                 for_each_index<Vectors>([&](auto c) BPW_INLINE_LAMBDA {
                     const auto product = [&] {
-                        const floats by(x_scale[c]);
+                        const floats by(x[t].scale[c][group32]);
                         if constexpr (biased)
                             return simd::fused_multiply_add(xsimd::bitwise_cast<float>(sum[r][c]),
-                                                            by, floats(x_unbias[c]));
+                                                            by, floats(x[t].unbias[c][group32]));
                         else
                             return by * simd::to_float<A>(sum[r][c]);
                     }();
@@ -408,8 +407,8 @@ void multiply_panel(const typename Shape::panel& panel, [[maybe_unused]] int bia
                 if constexpr (Shape::offsets) {
                     const auto offset = floats::load_unaligned(&panel.offset[groups * t + g][at]);
                     for_each_index<Vectors>([&](auto c) BPW_INLINE_LAMBDA {
-                        total[r][c] =
-                            simd::fused_multiply_add(offset, floats(x_scaled[c]), total[r][c]);
+                        const floats sums(x[t].template scaled_sums_of<Shape::group>(c)[g]);
+                        total[r][c] = simd::fused_multiply_add(offset, sums, total[r][c]);
                     });
                 }
             });

@@ -73,40 +73,6 @@ template <class A>
                                                xsimd::generic) noexcept {
     return xsimd::reduce_max(x);
 }
-template <class A>
-BPW_INLINE void store_bytes(const xsimd::batch<std::int32_t, A>& x, std::int8_t* p,
-                            xsimd::generic) noexcept {
-    std::int32_t lane[xsimd::batch<std::int32_t, A>::size];
-    x.store_unaligned(lane);
-    for (const auto v : lane) *p++ = static_cast<std::int8_t>(v);
-}
-#if XSIMD_WITH_SSE2
-template <class A>
-BPW_INLINE void store_bytes(const xsimd::batch<std::int32_t, A>& x, std::int8_t* p,
-                            xsimd::sse2) noexcept {
-    const __m128i words = _mm_packs_epi32(x, x);
-    const std::int32_t bytes = _mm_cvtsi128_si32(_mm_packs_epi16(words, words));
-    std::memcpy(p, &bytes, 4);
-}
-#endif
-#if XSIMD_WITH_AVX2
-template <class A>
-BPW_INLINE void store_bytes(const xsimd::batch<std::int32_t, A>& x, std::int8_t* p,
-                            xsimd::avx2) noexcept {
-    const __m128i words =
-        _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
-}
-#endif
-#if XSIMD_WITH_NEON64
-template <class A>
-BPW_INLINE void store_bytes(const xsimd::batch<std::int32_t, A>& x, std::int8_t* p,
-                            xsimd::neon64) noexcept {
-    const int16x4_t words = vmovn_s32(x);
-    const int8x8_t bytes = vmovn_s16(vcombine_s16(words, words));
-    vst1_lane_s32(reinterpret_cast<std::int32_t*>(p), vreinterpret_s32_s8(bytes), 0);
-}
-#endif
 #if XSIMD_WITH_AVX512F
 // The forms with a mask, because GCC 12 warns of the others that they leave lanes undefined.
 inline constexpr __mmask16 every_lane = 0xffff;
@@ -127,11 +93,6 @@ template <class A>
     const xsimd::batch<std::int32_t, A>& a, const xsimd::batch<std::int32_t, A>& b,
     xsimd::avx512f) noexcept {
     return _mm512_maskz_max_epi32(every_lane, a, b);
-}
-template <class A>
-BPW_INLINE void store_bytes(const xsimd::batch<std::int32_t, A>& x, std::int8_t* p,
-                            xsimd::avx512f) noexcept {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_maskz_cvtepi32_epi8(every_lane, x));
 }
 template <class A>
 [[nodiscard]] BPW_INLINE std::int32_t greatest(const xsimd::batch<std::int32_t, A>& x,
@@ -242,13 +203,6 @@ struct float16 {
         *this = make([&](std::size_t i) { return fused_multiply_add(a.v[i], b.v[i], v[i]); });
     }
 
-    /// Stores the nearest integers, ties to even, all in -128..127.
-    BPW_INLINE void round_to(std::int8_t* p) const noexcept {
-        for (std::size_t i = 0; i < v.size(); ++i) {
-            detail::store_bytes<A>(round_to_int<A>(v[i]), p + i * per_vector, A{});
-        }
-    }
-
     [[nodiscard]] BPW_INLINE friend float16 operator-(const float16& a, const float16& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] - b.v[i]; });
     }
@@ -258,28 +212,15 @@ struct float16 {
     [[nodiscard]] BPW_INLINE friend float16 operator*(const float16& a, const float16& b) noexcept {
         return make([&](std::size_t i) { return a.v[i] * b.v[i]; });
     }
+    [[nodiscard]] BPW_INLINE friend float16 operator/(const float16& a, const float16& b) noexcept {
+        return make([&](std::size_t i) { return a.v[i] / b.v[i]; });
+    }
 
     /// Every lane with the sign of that of `other`.
     [[nodiscard]] BPW_INLINE float16 with_signs_of(const float16& other) const noexcept {
         float16 out;
         for (std::size_t i = 0; i < v.size(); ++i) out.v[i] = xsimd::copysign(v[i], other.v[i]);
         return out;
-    }
-
-    /// The greatest magnitude in a and b as the bits of a float: more than those of any number
-    /// where one is infinite or NaN.
-    [[nodiscard]] BPW_INLINE friend std::int32_t greatest_magnitude(const float16& a,
-                                                                    const float16& b) noexcept {
-        using ints = xsimd::batch<std::int32_t, A>;
-        ints most(0);
-        for (std::size_t i = 0; i < a.v.size(); ++i) {
-            const ints magnitude(0x7fffffff);
-            most =
-                detail::larger<A>(most, xsimd::bitwise_cast<std::int32_t>(a.v[i]) & magnitude, A{});
-            most =
-                detail::larger<A>(most, xsimd::bitwise_cast<std::int32_t>(b.v[i]) & magnitude, A{});
-        }
-        return detail::greatest<A>(most, A{});
     }
 
     /// The sum of all lanes, in a fixed tree: lane l and l + 8 first, then l + 4, l + 2, l + 1.

@@ -112,66 +112,135 @@ BPW_INLINE void transpose16(const std::uint8_t* rows, std::size_t stride, std::u
 }
 #endif
 
-template <class A>
-BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to,
-                          xsimd::generic) noexcept {
+// What folds put between two integers.
+struct plus {
+    [[nodiscard]] static std::int32_t of(std::int32_t a, std::int32_t b) noexcept { return a + b; }
+    template <class A>
+    [[nodiscard]] BPW_INLINE static i32_batch<A> of(const i32_batch<A>& a,
+                                                    const i32_batch<A>& b) noexcept {
+        return a + b;
+    }
+};
+struct maximum {
+    [[nodiscard]] static std::int32_t of(std::int32_t a, std::int32_t b) noexcept {
+        return std::max(a, b);
+    }
+    template <class A>
+    [[nodiscard]] BPW_INLINE static i32_batch<A> of(const i32_batch<A>& a,
+                                                    const i32_batch<A>& b) noexcept {
+        return larger<A>(a, b, A{});
+    }
+};
+
+template <class Op, class A>
+[[nodiscard]] BPW_INLINE int16x<A> fold_quads(const std::array<int16x<A>, 4>& x,
+                                              xsimd::generic) noexcept {
+    std::int32_t out[16];
     for (std::size_t i = 0; i < 4; ++i) {
         std::int32_t lane[16];
         x[i].store(lane);
-        for (std::size_t k = 0; k < 16; k += 4) {
-            *to++ = lane[k] + lane[k + 1] + lane[k + 2] + lane[k + 3];
+        for (std::size_t k = 0; k < 4; ++k) {
+            const auto* const four = lane + 4 * k;
+            out[4 * i + k] = Op::of(Op::of(four[0], four[1]), Op::of(four[2], four[3]));
         }
     }
+    return int16x<A>::load(out);
 }
-#if XSIMD_WITH_SSSE3
-template <class A>
-BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to,
-                          xsimd::ssse3) noexcept {
-    for (std::size_t i = 0; i < 4; ++i) {
+#if XSIMD_WITH_SSE2
+template <class Op, class A>
+[[nodiscard]] BPW_INLINE int16x<A> fold_quads(const std::array<int16x<A>, 4>& x,
+                                              xsimd::sse2) noexcept {
+    using vector = i32_batch<A>;
+    const auto pairs = [](__m128i a, __m128i b) -> __m128i {
+        return Op::template of<A>(vector(_mm_unpacklo_epi32(a, b)),
+                                  vector(_mm_unpackhi_epi32(a, b)));
+    };
+    return int16x<A>::make([&](std::size_t i) -> vector {
         const auto& v = x[i].v;
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 4 * i),
-                         _mm_hadd_epi32(_mm_hadd_epi32(v[0], v[1]), _mm_hadd_epi32(v[2], v[3])));
-    }
+        const __m128i first = pairs(v[0], v[1]);
+        const __m128i second = pairs(v[2], v[3]);
+        return Op::template of<A>(vector(_mm_unpacklo_epi64(first, second)),
+                                  vector(_mm_unpackhi_epi64(first, second)));
+    });
 }
 #endif
 #if XSIMD_WITH_AVX2
-template <class A>
-BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to,
-                          xsimd::avx2) noexcept {
-    for (std::size_t i = 0; i < 4; i += 2) {
-        // Lower halves of both, then upper halves: quads 0, 2, 4, 6 and 1, 3, 5, 7.
-        const __m256i sums = _mm256_hadd_epi32(_mm256_hadd_epi32(x[i].v[0], x[i].v[1]),
-                                               _mm256_hadd_epi32(x[i + 1].v[0], x[i + 1].v[1]));
-        _mm256_storeu_si256(
-            reinterpret_cast<__m256i*>(to + 4 * i),
-            _mm256_permutevar8x32_epi32(sums, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
-    }
+template <class Op, class A>
+[[nodiscard]] BPW_INLINE int16x<A> fold_quads(const std::array<int16x<A>, 4>& x,
+                                              xsimd::avx2) noexcept {
+    using vector = i32_batch<A>;
+    const auto pairs = [](__m256i a, __m256i b) -> __m256i {
+        return Op::template of<A>(vector(_mm256_unpacklo_epi32(a, b)),
+                                  vector(_mm256_unpackhi_epi32(a, b)));
+    };
+    return int16x<A>::make([&](std::size_t i) -> vector {
+        const auto& a = x[2 * i].v;
+        const auto& b = x[2 * i + 1].v;
+        const __m256i first = pairs(a[0], a[1]);
+        const __m256i second = pairs(b[0], b[1]);
+        // Those of the lower halves, then of the upper ones.
+        const __m256i quads = Op::template of<A>(vector(_mm256_unpacklo_epi64(first, second)),
+                                                 vector(_mm256_unpackhi_epi64(first, second)));
+        return _mm256_permutevar8x32_epi32(quads, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    });
 }
 #endif
 #if XSIMD_WITH_AVX512F
-template <class A>
-BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to,
-                          xsimd::avx512f) noexcept {
-    const auto pairs = [](const __m512i& a, const __m512i& b) {
-        return _mm512_add_epi32(_mm512_maskz_unpacklo_epi32(every_lane, a, b),
-                                _mm512_maskz_unpackhi_epi32(every_lane, a, b));
+template <class Op, class A>
+[[nodiscard]] BPW_INLINE int16x<A> fold_quads(const std::array<int16x<A>, 4>& x,
+                                              xsimd::avx512f) noexcept {
+    using vector = i32_batch<A>;
+    const auto pairs = [](const __m512i& a, const __m512i& b) -> __m512i {
+        return Op::template of<A>(vector(_mm512_maskz_unpacklo_epi32(every_lane, a, b)),
+                                  vector(_mm512_maskz_unpackhi_epi32(every_lane, a, b)));
     };
     const __m512i first = pairs(x[0].v[0], x[1].v[0]);
     const __m512i second = pairs(x[2].v[0], x[3].v[0]);
-    const __m512i sums = _mm512_add_epi32(_mm512_maskz_unpacklo_epi64(every_pair, first, second),
-                                          _mm512_maskz_unpackhi_epi64(every_pair, first, second));
+    const __m512i quads =
+        Op::template of<A>(vector(_mm512_maskz_unpacklo_epi64(every_pair, first, second)),
+                           vector(_mm512_maskz_unpackhi_epi64(every_pair, first, second)));
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    _mm512_storeu_si512(to, _mm512_maskz_permutexvar_epi32(every_lane, order, sums));
+    return {{vector(_mm512_maskz_permutexvar_epi32(every_lane, order, quads))}};
 }
 #endif
 #if XSIMD_WITH_NEON64
-template <class A>
-BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to,
-                          xsimd::neon64) noexcept {
-    for (std::size_t i = 0; i < 4; ++i) {
+[[nodiscard]] BPW_INLINE int32x4_t fold_neighbours(plus, int32x4_t a, int32x4_t b) noexcept {
+    return vpaddq_s32(a, b);
+}
+[[nodiscard]] BPW_INLINE int32x4_t fold_neighbours(maximum, int32x4_t a, int32x4_t b) noexcept {
+    return vpmaxq_s32(a, b);
+}
+template <class Op, class A>
+[[nodiscard]] BPW_INLINE int16x<A> fold_quads(const std::array<int16x<A>, 4>& x,
+                                              xsimd::neon64) noexcept {
+    return int16x<A>::make([&](std::size_t i) -> i32_batch<A> {
         const auto& v = x[i].v;
-        vst1q_s32(to + 4 * i, vpaddq_s32(vpaddq_s32(v[0], v[1]), vpaddq_s32(v[2], v[3])));
-    }
+        return fold_neighbours(Op{}, fold_neighbours(Op{}, v[0], v[1]),
+                               fold_neighbours(Op{}, v[2], v[3]));
+    });
+}
+#endif
+
+// Lanes l and l + 8 of a, then of b.
+template <class Op, class A>
+[[nodiscard]] BPW_INLINE int16x<A> fold_halves(const int16x<A>& a, const int16x<A>& b,
+                                               xsimd::generic) noexcept {
+    constexpr std::size_t half = 8 / int16x<A>::per_vector;
+    static_assert(half != 0);
+    return int16x<A>::make([&](std::size_t i) {
+        const auto& from = i < half ? a.v : b.v;
+        return Op::template of<A>(from[i % half], from[i % half + half]);
+    });
+}
+#if XSIMD_WITH_AVX512F
+template <class Op, class A>
+[[nodiscard]] BPW_INLINE int16x<A> fold_halves(const int16x<A>& a, const int16x<A>& b,
+                                               xsimd::avx512f) noexcept {
+    using vector = i32_batch<A>;
+    const __m512i x = a.v[0];
+    const __m512i y = b.v[0];
+    return {{Op::template of<A>(vector(_mm512_maskz_shuffle_i32x4(every_lane, x, y, 0x44)),
+                                vector(_mm512_maskz_shuffle_i32x4(every_lane, x, y, 0xee)))}};
 }
 #endif
 
@@ -263,10 +332,10 @@ template <class A>
     return detail::sums_of_bytes<A>(x, A{});
 }
 
-/// The sums of every four lanes: of lanes 4 k ... 4 k + 3 of x[i] at to[4 i + k].
+/// The sums of every four lanes: lane 4 i + k is that of lanes 4 k ... 4 k + 3 of x[i].
 template <class A>
-BPW_INLINE void sum_quads(const std::array<int16x<A>, 4>& x, std::int32_t* to) noexcept {
-    detail::sum_quads<A>(x, to, A{});
+[[nodiscard]] BPW_INLINE int16x<A> sum_quads(const std::array<int16x<A>, 4>& x) noexcept {
+    return detail::fold_quads<detail::plus>(x, A{});
 }
 
 /// Sixteen rows of sixteen 4-byte elements, `stride` bytes from one to the next. Element c of all

@@ -242,6 +242,14 @@ struct int16x {
     /// table[i] of every lane i, all below Size.
     template <std::size_t Size>
     [[nodiscard]] BPW_INLINE int16x lookup(const std::int8_t* table) const noexcept;
+    /// Four bytes to a lane, the lowest first.
+    [[nodiscard]] BPW_INLINE static int16x of_bytes(const bytes64<A>& x) noexcept {
+        return make([&](std::size_t i) { return xsimd::bitwise_cast<std::int32_t>(x.v[i]); });
+    }
+    /// The lanes' bits out of floats.
+    [[nodiscard]] BPW_INLINE static int16x of_float(const float16<A>& x) noexcept {
+        return make([&](std::size_t i) { return xsimd::bitwise_cast<std::int32_t>(x.v[i]); });
+    }
     /// The bytes of the lanes, lowest first.
     [[nodiscard]] BPW_INLINE bytes64<A> as_bytes() const noexcept {
         return bytes64<A>::make(

@@ -129,6 +129,32 @@ template <class A, const auto& Field, const std::array<int, 16>& From, std::size
     return simd::gather_parts<unmasked_part<Field, From, BlockBytes>, A>(block);
 }
 
+// Where the values of a field of one part begin in their bytes, if all begin at the same bit and
+// end in the same byte: without a shift they come 2^bit times larger.
+template <const auto& Field, const std::array<int, 16>& From>
+inline constexpr int bit_in_byte = [] {
+    if constexpr (requires { Field.high; }) {
+        return 0;
+    } else {
+        const auto bit = Field.low.rule.bit(0, From[0]) % 8;
+        for (const int from : From) {
+            const auto at = Field.low.rule.bit(0, from) % 8;
+            if (at != bit || at + std::remove_cvref_t<decltype(Field.low)>::width > 8) return 0;
+        }
+        return static_cast<int>(bit);
+    }
+}();
+template <const auto& Field, const std::array<int, 16>& From, std::size_t BlockBytes>
+inline constexpr auto unshifted_parts = [] {
+    auto out = planned_parts<Field, From, BlockBytes>;
+    constexpr int bit = bit_in_byte<Field, From>;
+    if (bit != 0) {
+        out[0].plan.shift = {};
+        out[0].plan.mask <<= bit;
+    }
+    return out;
+}();
+
 // The values of a field that belong to the runs of 16 weights Runs[0] ... Runs[15]; those of its
 // lowest part with other bits above them.
 template <class A, class T, const auto& Field, const std::array<int, 16>& Runs = simd::in_place>
@@ -140,6 +166,19 @@ template <class A, class T, const auto& Field, const std::array<int, 16>& Runs =
 [[nodiscard]] BPW_INLINE simd::int16x<A> group_bits(const std::uint8_t* block) noexcept {
     return bits_of<A, Field, value_of_run<std::remove_cvref_t<decltype(Field)>::count, Runs>,
                    sizeof(typename T::block)>(block);
+}
+
+// The same with what they are too large by: group_field times times_too_large.
+template <class A>
+struct scaled_numbers {
+    simd::int16x<A> numbers;
+    float times_too_large;
+};
+template <class A, class T, const auto& Field, const std::array<int, 16>& Runs = simd::in_place>
+[[nodiscard]] BPW_INLINE scaled_numbers<A> group_field_scaled(const std::uint8_t* block) noexcept {
+    constexpr auto& from = value_of_run<std::remove_cvref_t<decltype(Field)>::count, Runs>;
+    constexpr auto& parts = unshifted_parts<Field, from, sizeof(typename T::block)>;
+    return {simd::gather_parts<parts, A>(block), 1 << bit_in_byte<Field, from>};
 }
 
 }  // namespace detail

@@ -381,7 +381,8 @@ template <class Unpack, class A, const std::array<int, 16>& Runs = simd::in_plac
             return dmin * simd::lookup_floats<width>(repeated_levels<minus_numbers, width>,
                                                      group_bits<A, T, T::m, Runs>(bytes));
         } else {
-            return (lanes::zero() - dmin) * group_field<A, T, T::m, Runs>(bytes).to_float();
+            const auto minima = group_field_scaled<A, T, T::m, Runs>(bytes);
+            return dmin * lanes::all(-1.0f / minima.times_too_large) * minima.numbers.to_float();
         }
     } else if constexpr (traits<T>::has_offset) {
         return halves_of_blocks<A, T, T::m, Runs>(tile);
