@@ -128,7 +128,6 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
     static_assert(with_offsets || (bias == 0 && fine == 0));
     constexpr int lowered = lanes_lowered_by<T, A>;
     const lanes_by_steps<Unpack, A, lowered, T> lanes(tile);
-    [[maybe_unused]] const auto fine_lanes = fine_lanes_of<Unpack, A>(tile);
     const scales_of_sums<order, group, alternating, A> of_sums(scale);
     ints sum;
     simd::pair_sums<A> pairs;
@@ -153,7 +152,8 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
         if constexpr (fine != 0) {
             static_assert(first && last);
             sum = sum.template shifted_left<fine>();
-            simd::add_dot4<(1 << fine) - 1>(sum, fine_lanes[Step], x.q + 64 * Step);
+            simd::add_dot4<(1 << fine) - 1>(sum, Unpack::template fine_lanes<Step, A>(tile),
+                                            x.q + 64 * Step);
         }
         if constexpr (last) {
             sums.products.add_product(sum.to_float(), of_sums.template of_step<Step>());

@@ -283,9 +283,11 @@ struct unpack<T> : detail::shifted_lanes<T> {
     template <int Step, class A>
         requires requires { detail::shifted_lanes<T>::fine_table; }
     [[nodiscard]] BPW_INLINE static simd::bytes64<A> fine_lanes(const tile_ref<T>& tile) noexcept {
-        constexpr bool loose = simd::looks_up_low_bits<A>;
-        return simd::lookup_low_bits<detail::shifted_lanes<T>::fine_table>(
-            planes::template codes<Step, A, loose>(tile));
+        constexpr auto& fine = detail::shifted_lanes<T>::fine_table;
+        if constexpr (simd::looks_up_low_bits<A>)
+            return simd::lookup_low_bits<fine>(planes::template codes<Step, A, true>(tile));
+        else
+            return planes::template codes<Step, A>(tile).template lookup<fine.size()>(fine.data());
     }
 };
 

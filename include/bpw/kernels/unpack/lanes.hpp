@@ -79,7 +79,7 @@ template <class Unpack, class A, class T>
 namespace detail {
 
 // The lanes of a tile, each step unpacked when it is asked for: compilers keep what is unpacked
-// early in memory. Not where steps share work, or lanes and fine lanes do.
+// early in memory. Not where steps share work.
 template <class Unpack, class A, int By, class T>
 class lanes_by_steps {
   public:
@@ -93,7 +93,7 @@ class lanes_by_steps {
     const tile_ref<T>& tile_;
 };
 template <class Unpack, class A, int By, class T>
-    requires(unpacks_whole_tiles<Unpack, A, T> || fine_bits<Unpack> != 0)
+    requires unpacks_whole_tiles<Unpack, A, T>
 class lanes_by_steps<Unpack, A, By, T> {
   public:
     BPW_INLINE explicit lanes_by_steps(const tile_ref<T>& tile) noexcept
