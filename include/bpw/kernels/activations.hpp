@@ -39,6 +39,10 @@ struct repeated_activation_tile : activation_tile {
     float repeated_scale[Rows * 16];            ///< of every group that has a scale
     float repeated_sum[Rows * 16];  ///< of the first run of every group, then of the second
 };
+/// With the activations of a fifth step, for orders that have one.
+struct five_step_activation_tile : activation_tile {
+    std::int8_t fifth[64];
+};
 /// Either with the magnitudes of q or `repeated`, for archs that keep these.
 template <class Tile, std::size_t Bytes>
 struct activation_tile_with_magnitudes : Tile {
@@ -54,6 +58,11 @@ using maybe_with_magnitudes =
 template <class Order>
 struct tile_of_order {
     using type = maybe_with_magnitudes<activation_tile, tile_weights>;
+};
+template <class Order>
+    requires(steps_of<Order> == 5)
+struct tile_of_order<Order> {
+    using type = maybe_with_magnitudes<five_step_activation_tile, tile_weights>;
 };
 template <class Order>
     requires simd::keeps_repeated_quads<std::size_t{Order::rows}>
@@ -136,6 +145,16 @@ inline constexpr auto weight_of_lane = [] {
     return weights;
 }();
 
+// Zero for lanes without a weight.
+template <class Order>
+inline constexpr auto lane_mask = [] {
+    std::array<std::int8_t, tile_weights> mask{};
+    for (int lane = 0; lane < 256; ++lane) {
+        mask[static_cast<std::size_t>(lane)] = Order::weight(lane / 64, lane % 64) < 0 ? 0 : -1;
+    }
+    return mask;
+}();
+
 // The 256 activations of a tile in the order of the lanes.
 template <class Order>
 void arrange(const std::int8_t (&from)[tile_weights], std::int8_t (&to)[tile_weights]) noexcept {
@@ -157,6 +176,14 @@ void arrange(const quantized_tile& from, Tile& tile) noexcept {
         tile.minus_odd[i] = run % 2 == 0 ? 0.0f : -from.scale[run] * static_cast<float>(sum32);
     }
     arrange<Order>(from.q, tile.q);
+    if constexpr (steps_of<Order> == 5) {
+        for (std::size_t lane = 0; lane < tile_weights; ++lane)
+            tile.q[lane] &= lane_mask<Order>[lane];
+        for (int lane = 0; lane < 64; ++lane) {
+            const int weight = Order::weight(4, lane);
+            tile.fifth[lane] = weight < 0 ? std::int8_t{0} : from.q[weight];
+        }
+    }
     if constexpr (requires {
                       tile.repeated;
                       Order::rows;
@@ -184,6 +211,13 @@ void arrange(const quantized_tile& from, Tile& tile) noexcept {
     for (std::size_t quad = 0; quad < tile_weights / 4; ++quad) {
         const auto* const four = tile.q + 4 * quad;
         tile.start[quad] = -Bias * (four[0] + four[1] + four[2] + four[3]);
+    }
+    if constexpr (steps_of<Order> == 5) {
+        static_assert(sums_keep_to_groups<Order, Group>);
+        for (std::size_t quad = 0; quad < 16; ++quad) {
+            const auto* const four = tile.fifth + 4 * quad;
+            tile.start[48 + quad] -= Bias * (four[0] + four[1] + four[2] + four[3]);
+        }
     }
     if constexpr (requires { Order::add_up(tile.start); }) {
         Order::add_up(tile.start);

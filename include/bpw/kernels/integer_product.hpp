@@ -10,10 +10,11 @@
 // sixteen more for what is added to the weights of each run of 16, o[i] = fma(offset of run r[i],
 // sum of the activations of that run, o[i]), r being order_of_runs; where there is such an offset,
 // the bias of the lanes times the scale is part of it. A result is sum(s) + sum(o), each in the
-// order of simd::float16::sum. Where R rows are interleaved, sixteen sums belong to R rows; they are added
-// up in the same order as far as they belong to one row, and a last tile of less than 256 columns
-// is added to the result. So gemv gives the same bits on every arch and for every number of
-// threads.
+// order of simd::float16::sum; where a row has one scale and no others, the scale of a lane is that
+// of the activations, and the result is multiplied with the row's. Where R rows are interleaved,
+// sixteen sums belong to R rows; they are added up in the same order as far as they belong to one
+// row, and a last tile of less than 256 columns is added to the result. So gemv gives the same bits
+// on every arch and for every number of threads.
 #pragma once
 
 #include <bpw/kernels/panel_product.hpp>
@@ -98,7 +99,8 @@ template <class Order, int Group>
     step_place out;
     for (int s = step; s > 0 && same_groups<Order, Group>(s - 1, s); --s) ++out.number;
     out.count += out.number;
-    for (int s = step; s < 3 && same_groups<Order, Group>(s, s + 1); ++s) ++out.count;
+    constexpr int last = steps_of<Order> - 1;
+    for (int s = step; s < last && same_groups<Order, Group>(s, s + 1); ++s) ++out.count;
     return out;
 }
 
@@ -113,14 +115,17 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
     // Scales and minima of groups of 32 alternate in one vector.
     constexpr bool alternating = alternating_scales<T> && !requires { Unpack::is_scalar; };
     constexpr auto& runs = order_of_runs<order, group>;
-    const auto scales = [&] {
-        if constexpr (alternating)
+    [[maybe_unused]] const auto scales = [&] {
+        if constexpr (scaled_by_row<T>)
+            return 0;
+        else if constexpr (alternating)
             return alternating_scales_of<A, runs>(tile);
         else
             return scales_of<Unpack, A, runs>(tile);
     }();
     constexpr int fine = fine_bits<Unpack>;
-    auto scale = scales.scale * simd::float16<A>::load(x.scale);
+    auto scale = simd::float16<A>::load(x.scale);
+    if constexpr (!scaled_by_row<T>) scale = scales.scale * scale;
     if constexpr (fine != 0) scale = scale * simd::float16<A>::all(1.0f / (1 << fine));
     constexpr bool shifted = requires { Unpack::step; };
     constexpr bool with_offsets = has_offsets<Unpack, T>;
@@ -138,17 +143,19 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
         if constexpr (first) {
             sum = start_bias<T, A> == 0 ? ints::zero() : ints::load(x.start + 16 * Step);
         }
-        const auto add = [&](const auto&... factor) BPW_INLINE_LAMBDA {
+        const auto add = [&](const auto*... factor) BPW_INLINE_LAMBDA {
             simd::add_dot4_of_run<Unpack::max, lowered, place.number, place.count>(
-                sum, pairs, lanes.template get<Step>(),
-                simd::registers_at<A>(factor + 64 * Step)...);
+                sum, pairs, lanes.template get<Step>(), simd::registers_at<A>(factor)...);
         };
         // Magnitudes of rows that stand together are not in the order of q.
-        if constexpr (
+        if constexpr (Step == 4) {
+            static_assert(lowered == 0);
+            add(x.fifth);
+        } else if constexpr (
             requires { x.magnitude; } && !requires { x.repeated; })
-            add(x.q, x.magnitude);
+            add(x.q + 64 * Step, x.magnitude + 64 * Step);
         else
-            add(x.q);
+            add(x.q + 64 * Step);
         if constexpr (fine != 0) {
             static_assert(first && last);
             sum = sum.template shifted_left<fine>();
@@ -163,6 +170,7 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
     step(std::integral_constant<int, 1>{});
     step(std::integral_constant<int, 2>{});
     step(std::integral_constant<int, 3>{});
+    if constexpr (steps_of<order> == 5) step(std::integral_constant<int, 4>{});
     if constexpr (shifted) {
         sums.offsets.add_product(scales.scale * simd::float16<A>::load(x.sum),
                                  lookup_shifts<Unpack, bias, A, T, runs>(tile.block().bytes));
@@ -196,7 +204,7 @@ template <class A, class T>
                 tile_ref<T>{w, row, block, w.blocks() - block}, *from, sums);
         }
     }
-    return sums.total();
+    return sums.total() * last_factor(w, row);
 }
 
 // The rows from `row` on that the type interleaves: R results.
@@ -213,13 +221,16 @@ void multiply_row_group(const matrix_view<T>& w, std::size_t row, const activati
         multiply_row_tile<A>(tile_ref<T>{w, row, block, full}, *from++, sums);
     }
     sums.template total<rows>(y);
-    if constexpr (full != 1) {
-        for (std::size_t k = 0; k < rows && block < w.blocks(); ++k) {
-            product_sums<A> rest;
-            multiply_tile<scalar_unpack<T, unpack<T>::bias>>(
-                tile_ref<T>{w, row + k, block, w.blocks() - block}, *from, rest);
-            y[k] += rest.total();
+    for (std::size_t k = 0; k < rows; ++k) {
+        if constexpr (full != 1) {
+            if (block < w.blocks()) {
+                product_sums<A> rest;
+                multiply_tile<scalar_unpack<T, unpack<T>::bias>>(
+                    tile_ref<T>{w, row + k, block, w.blocks() - block}, *from, rest);
+                y[k] += rest.total();
+            }
         }
+        y[k] *= last_factor(w, row + k);
     }
 }
 

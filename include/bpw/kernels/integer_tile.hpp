@@ -48,6 +48,21 @@ template <class A, class T>
     return {simd::float16<A>::load(scales), simd::float16<A>::load(offsets)};
 }
 
+// Types with a scale for each row and no others: the products of rows are multiplied with it when
+// they are complete.
+template <class T>
+concept scaled_by_row = !traits<T>::has_group_scale && !traits<T>::has_offset &&
+                        (traits<T>::header_bytes != 0 || traits<T>::trailer_bytes != 0);
+
+// What the product of row `row` is multiplied with at the end.
+template <class T>
+[[nodiscard]] BPW_INLINE float last_factor(const matrix_view<T>& w, std::size_t row) noexcept {
+    if constexpr (scaled_by_row<T>)
+        return T::block_scale(w.block(row, 0));
+    else
+        return 1.0f;
+}
+
 // Whether something is added to the weights after they are scaled.
 template <class Unpack, class T>
 inline constexpr bool has_offsets = traits<T>::has_offset || requires {

@@ -3,7 +3,9 @@
 // A tile is 256 weights of a row, unpacked in four steps of 64 lanes. A dot product does not care
 // for the order of its terms, so every type has the order that is cheapest to unpack, and the
 // activations are packed in the same order once. Four neighbouring lanes, a quad, always belong to
-// one run of 16 weights: their products are added up before a scale is applied.
+// one run of 16 weights: their products are added up before a scale is applied. For products of
+// single rows an order may have a fifth step, and lanes without a weight, weight -1, in it and in
+// the others.
 #pragma once
 
 #include <bpw/simd/vector64.hpp>
@@ -32,6 +34,15 @@ struct plane_order {
     }
 };
 
+/// Steps of an order: four, or what it says.
+template <class Order>
+inline constexpr int steps_of = [] {
+    if constexpr (requires { Order::steps; })
+        return Order::steps;
+    else
+        return 4;
+}();
+
 namespace detail {
 
 // The run of 16 weights that quad `quad` of step `step` belongs to.
@@ -59,11 +70,11 @@ template <class Order, int GroupSize>
 // many others as a group has runs: quads of the same place belong to the same group in all steps.
 template <class Order, int GroupSize>
 inline constexpr bool sums_keep_to_groups = [] {
-    if constexpr (requires { Order::rows; })
-        return false;
-    else
-        return same_groups<Order, GroupSize>(0, 1) && same_groups<Order, GroupSize>(0, 2) &&
-               same_groups<Order, GroupSize>(0, 3);
+    if constexpr (requires { Order::rows; }) return false;
+    for (int step = 1; step < steps_of<Order>; ++step) {
+        if (!same_groups<Order, GroupSize>(0, step)) return false;
+    }
+    return true;
 }();
 
 // The order of the runs of 16 weights in vectors of what belongs to them, such as their scales:

@@ -124,6 +124,10 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
     std::array<lanes, scale_vectors<T>> scale;
     for_each_index<scale_vectors<T>>([&](auto j) BPW_INLINE_LAMBDA {
         constexpr auto J = static_cast<int>(j);
+        if constexpr (scaled_by_row<T>) {
+            scale[j] = scales_of_groups<T, J, A>(x);
+            return;
+        }
         const auto own = row_scales<J, A>(tile);
         const auto add_offset = [&](const lanes& offset) BPW_INLINE_LAMBDA {
             sums.offsets.add_product(offset, sums_of_groups<T, J, 0, A>(x));

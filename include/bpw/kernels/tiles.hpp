@@ -40,6 +40,9 @@ class row_products {
     BPW_INLINE void add(const matrix_view<T>& w, std::size_t row, std::size_t i,
                         const typename activations_for<T, A>::tile& x) noexcept {
         const auto tile = row_tile(w, row, i);
+        if constexpr (detail::scaled_by_row<T>) {
+            for (std::size_t k = 0; k < rows; ++k) of_rows_[k] = w.block(row + k, 0);
+        }
         if (tile.blocks == tile_ref<T>::full) {
             if constexpr (together)
                 detail::multiply_row_tile<A>(tile, x, sums_);
@@ -65,6 +68,7 @@ class row_products {
         } else {
             for (std::size_t k = 0; k < rows; ++k) y[k] = sums_[k].total();
         }
+        for (std::size_t k = 0; k < of_rows_.size(); ++k) y[k] *= T::block_scale(of_rows_[k]);
         return y;
     }
 
@@ -86,6 +90,8 @@ class row_products {
 
     std::conditional_t<together, detail::row_group_sums<A>, separate_sums> sums_;
     std::array<float, together ? rows : 0> last_{};
+    // Where the factors of the products are, which do not come with the tiles.
+    std::array<block_ref<T>, detail::scaled_by_row<T> ? rows : 0> of_rows_{};
 };
 
 /// What the integers of a tile are multiplied with (`scale`) and what is added then (`offset`), for

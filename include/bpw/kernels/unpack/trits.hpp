@@ -6,7 +6,7 @@
 #pragma once
 
 #include <bpw/formats/ternary.hpp>
-#include <bpw/kernels/unpack/tile.hpp>
+#include <bpw/kernels/unpack/by_runs.hpp>
 #include <bpw/simd/strided.hpp>
 
 BPW_NAMESPACE_BEGIN
@@ -162,6 +162,64 @@ struct unpack<iq1_bn> {
         } else {
             const auto digits = detail::times_three_to<Step + 1>(kept);
             return simd::thirds(simd::shuffle_quarters_over<first>(digits, bytes));
+        }
+    }
+};
+
+namespace detail {
+
+// The same for products of rows: a lane has the same byte in all steps, digits 1 to 4 and in the
+// fifth step digit 0. The last byte has two digits in each group; where it has none, and in the
+// eighth lane, activations are zero.
+struct iq1_bn_row_plan {
+    static constexpr int byte_of(int lane) noexcept {
+        return lane % 8 < 6 ? lane % 16 / 8 * 6 + lane % 8 : 12;
+    }
+    struct order {
+        static constexpr int steps = 5;
+        [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
+            const int power = step < 4 ? step + 1 : 0;
+            for (int i = lane % 16 / 8 * 32; i < lane % 16 / 8 * 32 + 32 && lane % 8 != 7; ++i) {
+                const auto place = iq1_bn::place(i);
+                if (place.byte == byte_of(lane) && place.power == power) return lane / 16 * 64 + i;
+            }
+            return -1;
+        }
+    };
+    // Where the bytes of the lanes are; `Pairs` if thirds_of_pairs() has them in another order.
+    template <bool Pairs>
+    static constexpr auto index = [] {
+        std::array<std::uint8_t, 64> out{};
+        for (int lane = 0; lane < 64; ++lane) {
+            const int at = Pairs ? lane / 16 * 16 + lane % 8 * 2 + lane % 16 / 8 : lane;
+            out[static_cast<std::size_t>(at)] = iq1_bn_plan::index_of(lane / 16, byte_of(lane));
+        }
+        return out;
+    }();
+};
+
+}  // namespace detail
+
+template <>
+struct row_unpack<iq1_bn> : unpack<iq1_bn> {
+    using order = detail::iq1_bn_row_plan::order;
+
+    template <int Step, class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> lanes(const tile_ref<iq1_bn>& tile) noexcept {
+        constexpr bool pairs = simd::takes_thirds_of_pairs<A>;
+        const auto bytes = simd::shuffle_quarters(
+            simd::load_quarters<A>(tile.block().bytes, detail::iq1_bn_plan::at),
+            detail::iq1_bn_row_plan::index<pairs>);
+        if constexpr (pairs) {
+            constexpr int powers[]{3, 9, 27, 81, 1};
+            return simd::thirds_of_pairs<powers[Step]>(bytes);
+        } else if constexpr (Step == 4) {
+            return simd::thirds(bytes);
+        } else if constexpr (simd::looks_up_whole_bytes<A>) {
+            return bytes.template lookup<256>(detail::later_digits.data())
+                .template field<2, 2 * Step>();
+        } else {
+            return simd::thirds(detail::times_three_to<Step + 1>(bytes));
         }
     }
 };
