@@ -6,6 +6,7 @@
 #include <bpw/kernels/row_group.hpp>
 #include <bpw/kernels/unpack/lanes.hpp>
 #include <bpw/simd/floats.hpp>
+#include <bpw/simd/prefetch.hpp>
 #include <bpw/simd/transpose.hpp>
 
 #include <cstring>
@@ -132,6 +133,13 @@ class tile_values {
     alignas(64) std::int8_t signs_[signed_zeros<T> ? tile_weights : 1];
 };
 
+// Stores sixteen weights. A store waits for its line, so that of the next tile is asked for.
+template <class A>
+BPW_INLINE void put(const simd::float16<A>& x, float* to) noexcept {
+    simd::prefetch_for_writing(to + tile_weights);
+    x.store(to);
+}
+
 template <class A, class T>
 void decode_full_tile(const tile_ref<T>& tile, float* out) noexcept {
     using lanes = simd::float16<A>;
@@ -151,7 +159,7 @@ void decode_full_tile(const tile_ref<T>& tile, float* out) noexcept {
             // Here the product is exact, so that it does not matter that it is rounded first.
             if constexpr (traits<T>::has_offset) x = x + lanes::all(offset[R]);
             if constexpr (has_positive_zero<T>) x = x + lanes::all(0.0f);
-            x.store(out + 16 * R);
+            put(x, out + 16 * R);
         };
         (decode(std::integral_constant<int, Run>{}), ...);
     }
@@ -190,8 +198,8 @@ void decode_run(const matrix_view<T>& w, std::size_t row, std::size_t first, std
     if constexpr (plain_floats<T>) {
         const auto* const p = w.block(row, first).bytes;
         for (; at + 16 <= count; at += 16) {
-            load_plain<A>(static_cast<const T*>(nullptr), p + at * sizeof(typename T::block))
-                .store(out + at);
+            const auto* const from = p + at * sizeof(typename T::block);
+            put(load_plain<A>(static_cast<const T*>(nullptr), from), out + at);
         }
     } else if constexpr (vector_decoded<T>) {
         for (; at + tile_weights <= count; at += tile_weights) {
@@ -246,7 +254,7 @@ void decode_row_tile(const tile_ref<T>& tile, float* out, std::size_t stride) no
                      lanes::all(scale[g][k]);
             if constexpr (traits<T>::has_offset) x = x + lanes::all(offset[g][k]);
             if constexpr (has_positive_zero<T>) x = x + lanes::all(0.0f);
-            x.store(out + k * stride + 16 * run);
+            put(x, out + k * stride + 16 * run);
         }
     }
 }

@@ -23,6 +23,12 @@ BPW_INLINE void prefetch([[maybe_unused]] std::uintptr_t p) noexcept {
     }
 #endif
 }
+/// Asks for the line at p, which will be written to. It need not exist.
+BPW_INLINE void prefetch_for_writing([[maybe_unused]] const void* p) noexcept {
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(p, 1);
+#endif
+}
 /// Asks for those that lie prefetch_distance behind p.
 template <std::size_t Bytes>
 BPW_INLINE void prefetch_ahead(const void* p) noexcept {
