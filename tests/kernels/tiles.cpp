@@ -15,8 +15,8 @@
 
 namespace {
 
-// Plain and with offsets, with bias and with steps, codebooks, interleaved; with one block in a
-// tile and with several.
+// Plain and with offsets, with bias and with steps, codebooks, interleaved, with a scale for a row;
+// with one block in a tile and with several.
 template <class T>
 class tiles : public testing::Test {
   public:
@@ -34,9 +34,9 @@ class tiles : public testing::Test {
     bpw::matrix_view<T> w;
     std::vector<float> x;
 };
-using types =
-    testing::Types<bpw::q4_0, bpw::q5_1, bpw::q8_0, bpw::q4_K, bpw::q6_K, bpw::iq2_xxs, bpw::iq3_s,
-                   bpw::iq4_ks, bpw::iq2_k, bpw::q4_0_r8, bpw::q4_k_r4, bpw::iq4_ks_r4>;
+using types = testing::Types<bpw::q4_0, bpw::q5_1, bpw::q8_0, bpw::q4_K, bpw::q6_K, bpw::iq2_xxs,
+                             bpw::iq3_s, bpw::iq4_ks, bpw::iq2_k, bpw::q4_0_r8, bpw::q4_k_r4,
+                             bpw::iq4_ks_r4, bpw::iq1_bn, bpw::q8_KV, bpw::iq2_bn_r4>;
 TYPED_TEST_SUITE(tiles, types);
 
 TYPED_TEST(tiles, products_have_the_bits_of_gemv) {

@@ -145,6 +145,16 @@ inline constexpr auto weight_of_lane = [] {
     return weights;
 }();
 
+// The weights of a fifth step's lanes, -1 for lanes without a weight.
+template <class Order>
+inline constexpr auto weight_of_fifth = [] {
+    std::array<std::int16_t, 64> weights{};
+    for (int lane = 0; lane < 64; ++lane) {
+        weights[static_cast<std::size_t>(lane)] = static_cast<std::int16_t>(Order::weight(4, lane));
+    }
+    return weights;
+}();
+
 // Zero for lanes without a weight.
 template <class Order>
 inline constexpr auto lane_mask = [] {
@@ -179,8 +189,8 @@ void arrange(const quantized_tile& from, Tile& tile) noexcept {
     if constexpr (steps_of<Order> == 5) {
         for (std::size_t lane = 0; lane < tile_weights; ++lane)
             tile.q[lane] &= lane_mask<Order>[lane];
-        for (int lane = 0; lane < 64; ++lane) {
-            const int weight = Order::weight(4, lane);
+        for (std::size_t lane = 0; lane < 64; ++lane) {
+            const int weight = weight_of_fifth<Order>[lane];
             tile.fifth[lane] = weight < 0 ? std::int8_t{0} : from.q[weight];
         }
     }

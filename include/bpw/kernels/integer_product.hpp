@@ -149,8 +149,8 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
         };
         // Magnitudes of rows that stand together are not in the order of q.
         if constexpr (Step == 4) {
-            static_assert(lowered == 0);
-            add(x.fifth);
+            static_assert(lowered == 0 || Step != 4);
+            [&](const auto& tile_of_x) BPW_INLINE_LAMBDA { add(tile_of_x.fifth); }(x);
         } else if constexpr (
             requires { x.magnitude; } && !requires { x.repeated; })
             add(x.q + 64 * Step, x.magnitude + 64 * Step);

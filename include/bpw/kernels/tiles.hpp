@@ -68,7 +68,10 @@ class row_products {
         } else {
             for (std::size_t k = 0; k < rows; ++k) y[k] = sums_[k].total();
         }
-        for (std::size_t k = 0; k < of_rows_.size(); ++k) y[k] *= T::block_scale(of_rows_[k]);
+        if constexpr (detail::scaled_by_row<T>) {
+            const bool any = of_rows_[0].bytes != nullptr;
+            for (std::size_t k = 0; k < rows && any; ++k) y[k] *= T::block_scale(of_rows_[k]);
+        }
         return y;
     }
 

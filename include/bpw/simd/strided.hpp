@@ -250,6 +250,18 @@ template <class V>
     return x;
 }
 
+template <int By, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> thirds_of_pairs_on(const u8_batch<A>& x,
+                                                        xsimd::generic) noexcept {
+    std::uint8_t in[u8_batch<A>::size];
+    std::uint8_t out[u8_batch<A>::size];
+    x.store_unaligned(in);
+    for (std::size_t i = 0; i < u8_batch<A>::size; ++i) {
+        const auto from = in[i / 16 * 16 + i % 8 * 2 + i % 16 / 8];
+        out[i] = static_cast<std::uint8_t>(3 * (from * By % 256) / 256);
+    }
+    return u8_batch<A>::load_unaligned(out);
+}
 // A byte in the upper half of a word times By begins with the product modulo 256, whose third is
 // the upper word of the product with 3.
 #if XSIMD_WITH_SSE2
@@ -715,7 +727,6 @@ inline constexpr bool takes_thirds_of_pairs =
 /// The thirds of By x modulo 256: of every 16 bytes x those of 0, 2, ..., 14, then of 1, 3,
 /// ..., 15.
 template <int By, class A>
-    requires takes_thirds_of_pairs<A>
 [[nodiscard]] BPW_INLINE bytes64<A> thirds_of_pairs(const bytes64<A>& x) noexcept {
     return bytes64<A>::make(
         [&](std::size_t i) { return detail::thirds_of_pairs_on<By, A>(x.v[i], A{}); });
