@@ -2,6 +2,7 @@
 #include <bpw/simd/placed_quads.hpp>
 #include <bpw/simd/rows.hpp>
 #include <bpw/simd/strided.hpp>
+#include <bpw/simd/thirds.hpp>
 #include <reference/random.hpp>
 #include <reference/same_bits.hpp>
 

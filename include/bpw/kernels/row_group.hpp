@@ -124,24 +124,24 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
     std::array<lanes, scale_vectors<T>> scale;
     for_each_index<scale_vectors<T>>([&](auto j) BPW_INLINE_LAMBDA {
         constexpr auto J = static_cast<int>(j);
-        if constexpr (scaled_by_row<T>) {
-            scale[j] = scales_of_groups<T, J, A>(x);
-            return;
-        }
-        const auto own = row_scales<J, A>(tile);
-        const auto add_offset = [&](const lanes& offset) BPW_INLINE_LAMBDA {
-            sums.offsets.add_product(offset, sums_of_groups<T, J, 0, A>(x));
-            if constexpr (layout::group == 32) {
-                sums.offsets.add_product(offset, sums_of_groups<T, J, 1, A>(x));
+        scale[j] = scales_of_groups<T, J, A>(x);
+        if constexpr (!scaled_by_row<T>) {
+            const auto own = row_scales<J, A>(tile);
+            const auto add_offset = [&](const lanes& offset) BPW_INLINE_LAMBDA {
+                sums.offsets.add_product(offset, sums_of_groups<T, J, 0, A>(x));
+                if constexpr (layout::group == 32) {
+                    sums.offsets.add_product(offset, sums_of_groups<T, J, 1, A>(x));
+                }
+            };
+            if constexpr (has_group_offset<T>) {
+                add_offset(row_minima<J, A>(tile));
+            } else if constexpr (requires { unpacked::step; }) {
+                add_offset(own *
+                           simd::lookup_floats<1>(repeated_levels<shift_levels<unpacked, 0>, 1>,
+                                                  row_bits<A, T, T::shift, J>(tile)));
             }
-        };
-        if constexpr (has_group_offset<T>) {
-            add_offset(row_minima<J, A>(tile));
-        } else if constexpr (requires { unpacked::step; }) {
-            add_offset(own * simd::lookup_floats<1>(repeated_levels<shift_levels<unpacked, 0>, 1>,
-                                                    row_bits<A, T, T::shift, J>(tile)));
+            scale[j] = own * scale[j];
         }
-        scale[j] = own * scales_of_groups<T, J, A>(x);
     });
     const row_sets<A, T> sets(tile);
     for_each_index<std::size_t{layout::sets}>([&](auto s) BPW_INLINE_LAMBDA {

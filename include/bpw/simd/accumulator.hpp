@@ -52,6 +52,15 @@ struct registers<V, 1> {
 
 namespace detail {
 
+// The same vector, of which compilers do not know what is in it.
+template <class V>
+[[nodiscard]] BPW_INLINE V opaque(V x) noexcept {
+#if defined(__GNUC__) && defined(__SSE2__)
+    asm("" : "+x"(x));
+#endif
+    return x;
+}
+
 template <class A>
 [[nodiscard]] BPW_INLINE xsimd::batch<float, A> to_float(const xsimd::batch<std::int32_t, A>& x,
                                                          xsimd::generic) noexcept {

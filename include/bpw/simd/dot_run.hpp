@@ -45,16 +45,8 @@ template <class A>
     return i32_batch<A>::load_unaligned(z);
 }
 
-// Keeps compilers from adding the terms of a sum in another order: they would have all products
-// first, and no registers for them.
-template <class V>
-[[nodiscard]] BPW_INLINE V in_this_order(V sum) noexcept {
-#if defined(__GNUC__) && defined(__SSE2__)
-    asm("" : "+x"(sum));
-#endif
-    return sum;
-}
-
+// Sums are opaque: compilers would add their terms in another order, have all products first, and
+// no registers for them.
 #if XSIMD_WITH_SSSE3
 template <int MaxU, std::size_t K, std::size_t Count, class A>
 requires adds_in_16_bits BPW_INLINE void dot_quads(i32_batch<A>& sum, i16_batch<A>& pairs,
@@ -62,15 +54,15 @@ requires adds_in_16_bits BPW_INLINE void dot_quads(i32_batch<A>& sum, i16_batch<
                                                    xsimd::ssse3) noexcept {
     constexpr auto most = quads_in_16_bits<MaxU>;
     const __m128i products = _mm_maddubs_epi16(u, s);
-    pairs = K % most == 0 ? products : in_this_order(_mm_add_epi16(pairs, products));
+    pairs = K % most == 0 ? products : opaque(_mm_add_epi16(pairs, products));
     if constexpr (K % most == most - 1 || K == Count - 1) {
-        sum = in_this_order(_mm_add_epi32(sum, _mm_madd_epi16(pairs, _mm_set1_epi16(1))));
+        sum = opaque(_mm_add_epi32(sum, _mm_madd_epi16(pairs, _mm_set1_epi16(1))));
     }
 }
 template <class A>
 [[nodiscard]] BPW_INLINE i32_batch<A> dot2(const i32_batch<A>& sum, const i16_batch<A>& a,
                                            const i16_batch<A>& b, xsimd::ssse3) noexcept {
-    return in_this_order(_mm_add_epi32(sum, _mm_madd_epi16(a, b)));
+    return opaque(_mm_add_epi32(sum, _mm_madd_epi16(a, b)));
 }
 #endif
 #if XSIMD_WITH_AVX2
@@ -80,22 +72,22 @@ requires adds_in_16_bits BPW_INLINE void dot_quads(i32_batch<A>& sum, i16_batch<
                                                    xsimd::avx2) noexcept {
     constexpr auto most = quads_in_16_bits<MaxU>;
     const __m256i products = _mm256_maddubs_epi16(u, s);
-    pairs = K % most == 0 ? products : in_this_order(_mm256_add_epi16(pairs, products));
+    pairs = K % most == 0 ? products : opaque(_mm256_add_epi16(pairs, products));
     if constexpr (K % most == most - 1 || K == Count - 1) {
-        sum = in_this_order(_mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))));
+        sum = opaque(_mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))));
     }
 }
 template <class A>
 [[nodiscard]] BPW_INLINE i32_batch<A> dot2(const i32_batch<A>& sum, const i16_batch<A>& a,
                                            const i16_batch<A>& b, xsimd::avx2) noexcept {
-    return in_this_order(_mm256_add_epi32(sum, _mm256_madd_epi16(a, b)));
+    return opaque(_mm256_add_epi32(sum, _mm256_madd_epi16(a, b)));
 }
 #endif
 #if XSIMD_WITH_AVX512BW
 template <class A>
 [[nodiscard]] BPW_INLINE i32_batch<A> dot2(const i32_batch<A>& sum, const i16_batch<A>& a,
                                            const i16_batch<A>& b, xsimd::avx512bw) noexcept {
-    return in_this_order(_mm512_add_epi32(sum, _mm512_madd_epi16(a, b)));
+    return opaque(_mm512_add_epi32(sum, _mm512_madd_epi16(a, b)));
 }
 #endif
 

@@ -8,6 +8,7 @@
 #include <bpw/formats/ternary.hpp>
 #include <bpw/kernels/unpack/by_runs.hpp>
 #include <bpw/simd/strided.hpp>
+#include <bpw/simd/thirds.hpp>
 
 BPW_NAMESPACE_BEGIN
 
