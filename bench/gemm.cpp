@@ -5,7 +5,7 @@
 
 namespace bench {
 
-// As gemv, for several vectors.
+// As gemv, for batches.
 void gemm(benchmark::State& state, bpw::type_id id, shape s, context* shared) {
     const auto w = shared->matrix(id, s);
     const auto x = random_floats(s.cols * s.vectors);

@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
     add("dequantize", "32x4096", {32, 4096}, bench::dequantize);
     add("gemv", "16384x4096", {16384, 4096, 1}, bench::gemv);
     for (const std::size_t vectors : {2, 4, 8}) {
-        add("gemv_" + std::to_string(vectors), "16384x4096", {16384, 4096, vectors}, bench::gemm);
+        add("gemv_" + std::to_string(vectors), "16384x4096", {16384, 4096, vectors}, bench::gemv);
     }
     add("gemm", "512x4096x512", {512, 4096, 512}, bench::gemm);
     bench::table table(shared.most, shared.pool.count());

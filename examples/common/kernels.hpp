@@ -19,7 +19,7 @@ void multiply(const bpw::any_matrix& w, bpw::vectors<const float> x, bpw::vector
               bpw::threads& run);
 
 /// The same with each vector of x rounded to 8 bits, where the weights are integers times scales;
-/// other types are multiplied as above. One vector goes through gemv, several through gemm.
+/// other types are multiplied in float. A few vectors go through gemv, many through gemm.
 void multiply_in_8_bits(const bpw::any_matrix& w, bpw::vectors<const float> x,
                         bpw::vectors<float> y, bpw::threads& run);
 

@@ -11,7 +11,7 @@ bpw::result<void> gemm(const bpw::any_matrix& w, bpw::vectors<const float> x, bp
     return bpw::try_gemm(w, x, y, run);
 }
 
-bpw::result<void> gemv(const bpw::any_matrix& w, std::span<const float> x, std::span<float> y,
+bpw::result<void> gemv(const bpw::any_matrix& w, bpw::vectors<const float> x, bpw::vectors<float> y,
                        const executor& run) {
     return bpw::try_gemv(w, x, y, run);
 }

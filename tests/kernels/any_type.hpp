@@ -20,8 +20,12 @@ bpw::result<void> dequantize(const bpw::any_matrix& w, std::span<float> out,
                              const executor& run = in_turn);
 bpw::result<void> gemm(const bpw::any_matrix& w, bpw::vectors<const float> x, bpw::vectors<float> y,
                        const executor& run = in_turn);
-bpw::result<void> gemv(const bpw::any_matrix& w, std::span<const float> x, std::span<float> y,
+bpw::result<void> gemv(const bpw::any_matrix& w, bpw::vectors<const float> x, bpw::vectors<float> y,
                        const executor& run = in_turn);
+inline bpw::result<void> gemv(const bpw::any_matrix& w, std::span<const float> x,
+                              std::span<float> y, const executor& run = in_turn) {
+    return gemv(w, bpw::vectors<const float>(x), bpw::vectors<float>(y), run);
+}
 bpw::result<float> dot(const bpw::any_matrix& w, std::size_t row, std::span<const float> x);
 
 // All weights of a matrix that is known to be well-formed.

@@ -131,6 +131,28 @@ TEST(every_type, dot_and_gemv) {
     });
 }
 
+TEST(every_type, a_few_vectors_at_once) {
+    for_every_type([](type_id type) {
+        const auto w = random_tensor(type, 3 * interleave(type), 3 * block(type), 24);
+        const auto x = random_vector(7 * w.cols, 25);
+        for (const std::size_t count : {0u, 2u, 3u, 4u, 7u}) {
+            std::vector<float> y((w.rows + 1) * count, canary);
+            ASSERT_TRUE(
+                any_type::gemv(w, {x.data(), count, w.cols}, {y.data(), count, w.rows, w.rows + 1})
+                    .ok());
+            for (std::size_t c = 0; c < count; ++c) {
+                std::vector<float> alone(w.rows + 1, canary);
+                ASSERT_TRUE(any_type::gemv(w, std::span(x).subspan(c * w.cols, w.cols),
+                                           std::span(alone).first(w.rows))
+                                .ok());
+                ASSERT_TRUE(reference::same_bits(
+                    std::span<const float>(y).subspan(c * alone.size(), alone.size()), alone))
+                    << "vector " << c << " of " << count;
+            }
+        }
+    });
+}
+
 // Written down from one run. Every instruction set, compiler and processor gives these.
 TEST(every_type, the_same_bits_everywhere) {
     std::uint64_t weights_hash = 0;
@@ -277,7 +299,7 @@ TEST(every_type, wrong_sizes_are_refused) {
     refused(any_type::gemm(w, {x.data(), 2, 256}, {y.data(), 1, 3}), errc::size_mismatch,
             "x has 2 vectors and y has 1; expected as many");
     refused(any_type::gemv(w, std::span(x).first(100), std::span(y).first(3)), errc::size_mismatch,
-            "x has 100 floats; expected 256, the columns of the matrix");
+            "a vector of x has 100 floats; expected 256, the columns of the matrix");
     refused(any_type::dot(w, 0, std::span(x).first(257)), errc::size_mismatch,
             "x has 257 floats; expected 256, the columns of the matrix");
     refused(any_type::dot(w, 3, std::span(x).first(256)), errc::bad_shape,

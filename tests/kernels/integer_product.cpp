@@ -222,6 +222,40 @@ TEST(integer_product, has_the_same_bits_everywhere) {
     EXPECT_EQ(hash, 7330457177758302279u);
 }
 
+// More tiles and rows than are multiplied before the next ones of either; the last tile is not
+// full.
+TEST(integer_product, a_few_vectors_have_the_bits_of_one) {
+    reference::random numbers(44);
+    for_every_integer_type([&]<class T>(bpw::tag<T>) {
+        constexpr auto rows = 10 / std::size_t{bpw::traits<T>::rows} * bpw::traits<T>::rows +
+                              std::size_t{bpw::traits<T>::rows};
+        constexpr auto cols = 17 * bpw::tile_weights + std::size_t{bpw::traits<T>::block_size};
+        constexpr std::size_t most = 7;
+        const auto bytes = reference::random_tensor(T::id, rows, cols, numbers);
+        const bpw::matrix_view<T> w(bytes, rows, cols);
+        const auto x = random_floats(most * cols, numbers);
+        std::vector<bpw::activations_for<T>> packed;
+        std::vector<float> alone(most * rows);
+        for (std::size_t c = 0; c < most; ++c) {
+            packed.emplace_back(std::span(x).subspan(c * cols, cols));
+            bpw::try_gemv<T>(w, packed[c], std::span(alone).subspan(c * rows, rows)).value();
+        }
+        for (const std::size_t count : {0u, 2u, 3u, 4u, 5u, 7u}) {
+            std::vector<float> y(count * (rows + 1), -1.0f);
+            bpw::try_gemv<T>(w, std::span(packed).first(count),
+                             bpw::vectors<float>(y.data(), count, rows, rows + 1))
+                .value();
+            for (std::size_t c = 0; c < count; ++c) {
+                for (std::size_t row = 0; row < rows; ++row) {
+                    ASSERT_EQ(y[c * (rows + 1) + row], alone[c * rows + row])
+                        << "row " << row << ", vector " << c << " of " << count;
+                }
+                ASSERT_EQ(y[c * (rows + 1) + rows], -1.0f) << "written behind the vector";
+            }
+        }
+    });
+}
+
 TEST(activations, quantize_as_documented) {
     std::vector<float> x(96, 0.0f);
     x[0] = 254.0f;
@@ -255,6 +289,11 @@ TEST(integer_product, names_what_does_not_fit) {
     ASSERT_FALSE(r.ok());
     EXPECT_NE(r.error().message.find("512"), std::string::npos) << r.error().message;
     EXPECT_NE(r.error().message.find("256"), std::string::npos) << r.error().message;
+    const std::vector<bpw::activations_for<bpw::q4_K>> three(
+        3, bpw::activations_for<bpw::q4_K>(std::vector<float>(256)));
+    const auto of_three = bpw::try_gemv<bpw::q4_K>(w, three, bpw::vectors<float>(y.data(), 1, 2));
+    ASSERT_FALSE(of_three.ok());
+    EXPECT_EQ(of_three.error().message, "x has 3 vectors and y has 1; expected as many");
 }
 
 }  // namespace

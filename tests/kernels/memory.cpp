@@ -79,7 +79,9 @@ TEST(memory, nothing_beyond_the_buffers_is_touched) {
                 ASSERT_TRUE(any_type::gemm(w, {x.floats().data(), count, cols},
                                            {y.floats().data(), count, rows})
                                 .ok());
-                ASSERT_TRUE(any_type::gemv(w, x.floats().first(cols), y.floats().first(rows)).ok());
+                ASSERT_TRUE(any_type::gemv(w, {x.floats().data(), count, cols},
+                                           {y.floats().data(), count, rows})
+                                .ok());
                 ASSERT_TRUE(any_type::dot(w, rows - 1, x.floats().first(cols)).ok());
             }
         }

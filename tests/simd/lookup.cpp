@@ -173,22 +173,30 @@ TEST(words32, come_from_every_place) {
     check_plan<nibbles>(56, plane<4>{32});
 }
 
-TEST(lookup, of_words) {
-    std::vector<std::uint32_t> table(2048);
-    for (std::size_t i = 0; i < table.size(); ++i) {
-        table[i] = static_cast<std::uint32_t>((i * 40503 + 7) & 0xffff) * 0x10001;
+template <std::size_t Entries>
+void check_words() {
+    std::array<std::uint16_t, Entries> entries{};
+    for (std::size_t i = 0; i < Entries; ++i) {
+        entries[i] = static_cast<std::uint16_t>((i * 40503 + 7) & 0xffff);
     }
+    static const auto table = bpw::simd::word_table<Entries>::make(entries);
     std::array<std::uint16_t, 32> index{};
-    for (unsigned start = 0; start < 2048; ++start) {
+    for (unsigned start = 0; start < Entries; ++start) {
         for (unsigned i = 0; i < 32; ++i) {
-            index[i] = static_cast<std::uint16_t>((start + 67 * i) % 2048);
+            index[i] = static_cast<std::uint16_t>((start + 67 * i) % Entries);
         }
-        const auto out =
-            stored(bpw::simd::lookup_words<arch>(table.data(), words32::load(index.data())));
+        const auto out = stored(bpw::simd::lookup_words(table, words32::load(index.data())));
         for (std::size_t i = 0; i < 32; ++i) {
-            ASSERT_EQ(out[2 * i] | out[2 * i + 1] << 8, table[index[i]] & 0xffff);
+            ASSERT_EQ(out[2 * i] | out[2 * i + 1] << 8, entries[index[i]]);
         }
     }
+}
+
+TEST(lookup, of_words) {
+    check_words<256>();
+    check_words<512>();
+    check_words<1024>();
+    check_words<2048>();
 }
 
 TEST(lookup, of_quads) {

@@ -169,21 +169,15 @@ void decode_full_tile(const tile_ref<T>& tile, float* out) noexcept {
 // Sixteen plain numbers as floats, for the types that weights are stored in.
 template <class A>
 [[nodiscard]] BPW_INLINE simd::float16<A> load_plain(const f32*, const std::uint8_t* p) noexcept {
-    float x[16];
-    std::memcpy(x, p, sizeof x);
-    return simd::float16<A>::load(x);
+    return simd::int16x<A>::of_bytes(simd::bytes64<A>::load(p)).as_float();
 }
 template <class A>
 [[nodiscard]] BPW_INLINE simd::float16<A> load_plain(const f16*, const std::uint8_t* p) noexcept {
-    std::uint16_t x[16];
-    std::memcpy(x, p, sizeof x);
-    return simd::from_halves<A>(x);
+    return simd::from_halves<A>(p);
 }
 template <class A>
 [[nodiscard]] BPW_INLINE simd::float16<A> load_plain(const bf16*, const std::uint8_t* p) noexcept {
-    std::uint16_t x[16];
-    std::memcpy(x, p, sizeof x);
-    return simd::from_bf16<A>(x);
+    return simd::from_bf16<A>(p);
 }
 
 template <class T>

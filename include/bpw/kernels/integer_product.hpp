@@ -104,10 +104,16 @@ template <class Order, int Group>
     return out;
 }
 
-// One tile times the same tile of a vector.
-template <class Unpack, class A, class T, class Tile>
-BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
-                              product_sums<A>& sums) noexcept {
+// A tile of each of N vectors, or what belongs to each of them.
+template <class Tile, std::size_t N>
+using tiles_of_vectors = std::array<const Tile*, N>;
+template <class A, std::size_t N>
+using sums_of_vectors = std::array<product_sums<A>, N>;
+
+// One tile times the same tile of N vectors: unpacked once.
+template <class Unpack, class A, class T, class Tile, std::size_t N>
+BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const tiles_of_vectors<Tile, N>& x,
+                              sums_of_vectors<A, N>& sums) noexcept {
     using order = typename Unpack::order;
     using ints = simd::int16x<A>;
     // Activations have a scale for every 32.
@@ -124,145 +130,222 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const Tile& x,
             return scales_of<Unpack, A, runs>(tile);
     }();
     constexpr int fine = fine_bits<Unpack>;
-    auto scale = simd::float16<A>::load(x.scale);
-    if constexpr (!scaled_by_row<T>) scale = scales.scale * scale;
-    if constexpr (fine != 0) scale = scale * simd::float16<A>::all(1.0f / (1 << fine));
+    const auto scales_of_vector = array_of<N>([&](std::size_t c) BPW_INLINE_LAMBDA {
+        auto scale = simd::float16<A>::load(x[c]->scale);
+        if constexpr (!scaled_by_row<T>) scale = scales.scale * scale;
+        if constexpr (fine != 0) scale = scale * simd::float16<A>::all(1.0f / (1 << fine));
+        return scales_of_sums<order, group, alternating, A>(scale);
+    });
     constexpr bool shifted = requires { Unpack::step; };
     constexpr bool with_offsets = has_offsets<Unpack, T>;
     constexpr int bias = Unpack::bias - bias_in_sums<T>;
     static_assert(with_offsets || (bias == 0 && fine == 0));
     constexpr int lowered = lanes_lowered_by<T, A>;
     const lanes_by_steps<Unpack, A, lowered, T> lanes(tile);
-    const scales_of_sums<order, group, alternating, A> of_sums(scale);
-    ints sum;
-    simd::pair_sums<A> pairs;
+    std::array<ints, N> sum;
+    std::array<simd::pair_sums<A>, N> pairs;
     const auto step = [&]<int Step>(std::integral_constant<int, Step>) {
         constexpr auto place = place_in_sum<order, group>(Step);
         constexpr bool first = place.number == 0;
         constexpr bool last = place.number + 1 == place.count;
-        if constexpr (first) {
-            sum = start_bias<T, A> == 0 ? ints::zero() : ints::load(x.start + 16 * Step);
-        }
-        const auto add = [&](const auto*... factor) BPW_INLINE_LAMBDA {
-            simd::add_dot4_of_run<Unpack::max, lowered, place.number, place.count>(
-                sum, pairs, lanes.template get<Step>(), simd::registers_at<A>(factor)...);
-        };
-        // Magnitudes of rows that stand together are not in the order of q.
-        if constexpr (Step == 4) {
-            static_assert(lowered == 0 || Step != 4);
-            [&](const auto& tile_of_x) BPW_INLINE_LAMBDA { add(tile_of_x.fifth); }(x);
-        } else if constexpr (
-            requires { x.magnitude; } && !requires { x.repeated; })
-            add(x.q + 64 * Step, x.magnitude + 64 * Step);
-        else
-            add(x.q + 64 * Step);
-        if constexpr (fine != 0) {
-            static_assert(first && last);
-            sum = sum.template shifted_left<fine>();
-            simd::add_dot4<(1 << fine) - 1>(sum, Unpack::template fine_lanes<Step, A>(tile),
-                                            x.q + 64 * Step);
-        }
-        if constexpr (last) {
-            sums.products.add_product(sum.to_float(), of_sums.template of_step<Step>());
-        }
+        const auto& of_step = lanes.template get<Step>();
+        [[maybe_unused]] const auto fine_of_step = [&] {
+            if constexpr (fine != 0)
+                return Unpack::template fine_lanes<Step, A>(tile);
+            else
+                return 0;
+        }();
+        for_each_index<N>([&](auto c) BPW_INLINE_LAMBDA {
+            const auto& of_vector = *x[c];
+            if constexpr (first) {
+                sum[c] =
+                    start_bias<T, A> == 0 ? ints::zero() : ints::load(of_vector.start + 16 * Step);
+            }
+            const auto add = [&](const auto*... factor) BPW_INLINE_LAMBDA {
+                simd::add_dot4_of_run<Unpack::max, lowered, place.number, place.count>(
+                    sum[c], pairs[c], of_step, simd::registers_at<A>(factor)...);
+            };
+            // Magnitudes of rows that stand together are not in the order of q.
+            if constexpr (Step == 4) {
+                static_assert(lowered == 0 || Step != 4);
+                add(of_vector.fifth);
+            } else if constexpr (
+                requires { of_vector.magnitude; } && !requires { of_vector.repeated; })
+                add(of_vector.q + 64 * Step, of_vector.magnitude + 64 * Step);
+            else
+                add(of_vector.q + 64 * Step);
+            if constexpr (fine != 0) {
+                static_assert(first && last);
+                sum[c] = sum[c].template shifted_left<fine>();
+                simd::add_dot4<(1 << fine) - 1>(sum[c], fine_of_step, of_vector.q + 64 * Step);
+            }
+            if constexpr (last) {
+                sums[c].products.add_product(sum[c].to_float(),
+                                             scales_of_vector[c].template of_step<Step>());
+            }
+        });
     };
     step(std::integral_constant<int, 0>{});
     step(std::integral_constant<int, 1>{});
     step(std::integral_constant<int, 2>{});
     step(std::integral_constant<int, 3>{});
     if constexpr (steps_of<order> == 5) step(std::integral_constant<int, 4>{});
+    const auto add_offset = [&](const simd::float16<A>& offset, auto member) BPW_INLINE_LAMBDA {
+        for_each_index<N>([&](auto c) BPW_INLINE_LAMBDA {
+            sums[c].offsets.add_product(offset, simd::float16<A>::load(x[c]->*member));
+        });
+    };
     if constexpr (shifted) {
-        sums.offsets.add_product(scales.scale * simd::float16<A>::load(x.sum),
-                                 lookup_shifts<Unpack, bias, A, T, runs>(tile.block().bytes));
+        const auto shift = lookup_shifts<Unpack, bias, A, T, runs>(tile.block().bytes);
+        for_each_index<N>([&](auto c) BPW_INLINE_LAMBDA {
+            sums[c].offsets.add_product(scales.scale * simd::float16<A>::load(x[c]->sum), shift);
+        });
     } else if constexpr (alternating) {
         static_assert(bias == 0);
-        sums.offsets.add_product(scales.scale, simd::float16<A>::load(x.minus_odd));
+        add_offset(scales.scale, &Tile::minus_odd);
     } else if constexpr (with_offsets) {
         auto offset = scales.offset;
         if constexpr (bias != 0) {
             offset.add_product(scales.scale, simd::float16<A>::all(-static_cast<float>(bias)));
         }
-        sums.offsets.add_product(offset, simd::float16<A>::load(x.sum));
+        add_offset(offset, &Tile::sum);
     }
 }
 
-template <class A, class T>
-[[nodiscard]] float multiply_row(const matrix_view<T>& w, std::size_t row,
-                                 const activations_for<T, A>& x) noexcept {
+// The running sums of the rows that stand together and N vectors.
+template <class T, class A, std::size_t N>
+using sums_of_rows =
+    std::conditional_t<interleaved_rows<T>, sums_of_row_groups<A, N>, sums_of_vectors<A, N>>;
+
+// Full tiles first ... end - 1 of the rows from `row` on that stand together, times those of N
+// vectors. Memory is read `ahead` bytes ahead.
+template <class A, class T, class Tile, std::size_t N>
+BPW_INLINE void multiply_tiles(const matrix_view<T>& w, std::size_t row, std::size_t first,
+                               std::size_t end, std::size_t ahead,
+                               const tiles_of_vectors<Tile, N>& x,
+                               sums_of_rows<T, A, N>& sums) noexcept {
     constexpr auto full = tile_ref<T>::full;
-    product_sums<A> sums;
-    const auto* from = x.tiles();
-    std::size_t block = 0;
-    for (; block + full <= w.blocks(); block += full) {
-        simd::prefetch_ahead<full * sizeof(typename T::block)>(w.block(row, block).bytes);
-        multiply_tile<row_unpack<T>>(tile_ref<T>{w, row, block, full}, *from++, sums);
+    auto from = x;
+    for (auto& tile : from) tile += first;
+    for (std::size_t block = first * full; block < end * full; block += full) {
+        simd::prefetch_ahead<full * sizeof(typename T::block)>(w.block(row, block).bytes, ahead);
+        const tile_ref<T> tile{w, row, block, full};
+        if constexpr (interleaved_rows<T>)
+            multiply_row_tile<A>(tile, from, sums);
+        else
+            multiply_tile<row_unpack<T>>(tile, from, sums);
+        for (auto& next : from) ++next;
     }
-    if constexpr (full != 1) {
-        static_assert(fine_bits<unpack<T>> == 0, "the scalar unpack has none");
-        if (block < w.blocks()) {
-            multiply_tile<scalar_unpack<T, unpack<T>::bias>>(
-                tile_ref<T>{w, row, block, w.blocks() - block}, *from, sums);
-        }
-    }
-    return sums.total() * last_factor(w, row);
 }
 
-// The rows from `row` on that the type interleaves: R results.
-template <class A, class T>
-void multiply_row_group(const matrix_view<T>& w, std::size_t row, const activations_for<T, A>& x,
-                        float* y) noexcept {
+// Writes the products of the rows from `row` on that stand together and N vectors: what was summed
+// up, and the last tile where it is not full.
+template <class A, class T, class Tile, std::size_t N>
+void finish_rows(const matrix_view<T>& w, std::size_t row, const tiles_of_vectors<Tile, N>& x,
+                 sums_of_rows<T, A, N>& sums, const std::array<float*, N>& y) noexcept {
     constexpr auto full = tile_ref<T>::full;
     constexpr auto rows = std::size_t{traits<T>::rows};
-    row_group_sums<A> sums;
-    const auto* from = x.tiles();
-    std::size_t block = 0;
-    for (; block + full <= w.blocks(); block += full) {
-        simd::prefetch_ahead<full * sizeof(typename T::block)>(w.block(row, block).bytes);
-        multiply_row_tile<A>(tile_ref<T>{w, row, block, full}, *from++, sums);
-    }
-    sums.template total<rows>(y);
-    for (std::size_t k = 0; k < rows; ++k) {
+    const auto tiles = w.blocks() / full;
+    const auto left = w.blocks() % full;
+    const auto add_last = [&](std::size_t k, sums_of_vectors<A, N>& to) {
         if constexpr (full != 1) {
-            if (block < w.blocks()) {
-                product_sums<A> rest;
-                multiply_tile<scalar_unpack<T, unpack<T>::bias>>(
-                    tile_ref<T>{w, row + k, block, w.blocks() - block}, *from, rest);
-                y[k] += rest.total();
+            static_assert(fine_bits<unpack<T>> == 0, "the scalar unpack has none");
+            multiply_tile<scalar_unpack<T, unpack<T>::bias>>(
+                tile_ref<T>{w, row + k, tiles * full, left},
+                array_of<N>([&](std::size_t c) { return x[c] + tiles; }), to);
+        }
+    };
+    float total[N][rows];
+    if constexpr (interleaved_rows<T>) {
+        for (std::size_t c = 0; c < N; ++c) sums[c].template total<rows>(total[c]);
+        for (std::size_t k = 0; k < rows && left != 0; ++k) {
+            sums_of_vectors<A, N> rest;
+            add_last(k, rest);
+            for (std::size_t c = 0; c < N; ++c) total[c][k] += rest[c].total();
+        }
+    } else {
+        if (left != 0) add_last(0, sums);
+        for (std::size_t c = 0; c < N; ++c) total[c][0] = sums[c].total();
+    }
+    for (std::size_t k = 0; k < rows; ++k) {
+        const float factor = last_factor(w, row + k);
+        for (std::size_t c = 0; c < N; ++c) y[c][row + k] = total[c][k] * factor;
+    }
+}
+
+// `count` rows from `first` on times N vectors. Some rows are multiplied with some tiles of several
+// vectors, which stay in the first-level cache, before the next tiles.
+template <class A, class T, class Tile, std::size_t N>
+void multiply_run(const matrix_view<T>& w, std::size_t first, std::size_t count,
+                  const tiles_of_vectors<Tile, N>& x, const std::array<float*, N>& y) noexcept {
+    constexpr auto unit = std::size_t{traits<T>::rows};
+    constexpr auto units_at_once = N == 1 ? 1 : std::max<std::size_t>(8 / unit, 1);
+    const std::size_t tiles = w.blocks() / tile_ref<T>::full;
+    const std::size_t tiles_at_once = N == 1 ? std::max<std::size_t>(tiles, 1) : 32 / N;
+    // These rows do not come one byte after the other: the next ones are read meanwhile.
+    const std::size_t ahead =
+        N == 1 ? simd::prefetch_distance : units_at_once * unit * w.row_bytes();
+    for (std::size_t row = first; row < first + count; row += unit * units_at_once) {
+        const auto units = std::min(units_at_once, (first + count - row) / unit);
+        std::array<sums_of_rows<T, A, N>, units_at_once> sums;
+        for (std::size_t tile = 0; tile < tiles; tile += tiles_at_once) {
+            const auto end = std::min(tile + tiles_at_once, tiles);
+            for (std::size_t i = 0; i < units; ++i) {
+                auto of_rows = sums[i];
+                multiply_tiles<A>(w, row + i * unit, tile, end, ahead, x, of_rows);
+                sums[i] = of_rows;
             }
         }
-        y[k] *= last_factor(w, row + k);
+        for (std::size_t i = 0; i < units; ++i) {
+            finish_rows<A>(w, row + i * unit, x, sums[i], y);
+        }
     }
+}
+
+// `count` rows from `first` on times vectors c ... c + N - 1 of x, as far as there are that many;
+// the last one stands for those that there are not.
+template <std::size_t N, class A, class T>
+void multiply_run(const matrix_view<T>& w, std::size_t first, std::size_t count,
+                  std::span<const activations_for<T, A>> x, std::size_t c,
+                  const vectors<float>& y) noexcept {
+    const auto at = [&](std::size_t i) { return std::min(c + i, x.size() - 1); };
+    multiply_run<A>(w, first, count, array_of<N>([&](std::size_t i) { return x[at(i)].tiles(); }),
+                    array_of<N>([&](std::size_t i) { return y[at(i)]; }));
 }
 
 }  // namespace detail
 
-/// Multiplies a matrix with one vector of activations in 8 bits: y[r] = sum over i of w[r][i] x[i].
+/// Multiplies a matrix with a few vectors of activations in 8 bits: y[c][r] = sum over i of
+/// w[r][i] x[c][i]. Every product has the bits that it has with one vector alone. From about a
+/// dozen vectors on, a batch and try_gemm are faster.
 ///
-/// x: w.cols() packed values; y: w.rows() floats. Errors: `size_mismatch`.
+/// x: any number of vectors of w.cols() packed values; y: as many of w.rows() floats. Errors:
+/// `size_mismatch`.
+template <class T, class A = native_arch, executor Executor = const serial>
+    requires has_integer_lanes<T>
+[[nodiscard]] result<void> try_gemv(const matrix_view<T>& w,
+                                    std::span<const activations_for<T, A>> x, vectors<float> y,
+                                    Executor&& run = serial{}) {
+    for (const auto& vector : x) {
+        if (auto fits = detail::products_fit(w, x.size(), vector.size(), y); !fits.ok())
+            return fits;
+    }
+    if (x.empty()) return detail::products_fit(w, 0, w.cols(), y);
+    detail::for_row_runs(w, detail::weights_per_task, std::size_t{traits<T>::rows}, run,
+                         [&](std::size_t first, std::size_t n) {
+                             detail::for_few_vectors(x.size(), [&](auto at_once, std::size_t c) {
+                                 detail::multiply_run<at_once(), A>(w, first, n, x, c, y);
+                             });
+                         });
+    return {};
+}
+
+/// The same with one vector.
 template <class T, class A = native_arch, executor Executor = const serial>
     requires has_integer_lanes<T>
 [[nodiscard]] result<void> try_gemv(const matrix_view<T>& w, const activations_for<T, A>& x,
                                     std::span<float> y, Executor&& run = serial{}) {
-    if (x.size() != w.cols()) {
-        return detail::wrong_length("x", x.size(), w.cols(), "columns of the matrix");
-    }
-    if (y.size() != w.rows()) {
-        return detail::wrong_length("y", y.size(), w.rows(), "rows of the matrix");
-    }
-    detail::for_row_runs(w, detail::weights_per_task, std::size_t{traits<T>::rows}, run,
-                         [&](std::size_t first, std::size_t n) {
-                             if constexpr (detail::interleaved_rows<T>) {
-                                 constexpr auto unit = std::size_t{traits<T>::rows};
-                                 for (std::size_t row = first; row < first + n; row += unit) {
-                                     detail::multiply_row_group<A>(w, row, x, &y[row]);
-                                 }
-                             } else {
-                                 for (std::size_t row = first; row < first + n; ++row) {
-                                     y[row] = detail::multiply_row<A>(w, row, x);
-                                 }
-                             }
-                         });
-    return {};
+    return try_gemv<T, A>(w, std::span(&x, 1), y, run);
 }
 
 /// Multiplies a matrix with a batch of activations in 8 bits: y[c][r] = sum over i of
@@ -275,16 +358,7 @@ template <class T, class A = native_arch, executor Executor = const serial>
     requires has_integer_lanes<T>
 [[nodiscard]] result<void> try_gemm(const matrix_view<T>& w, const activation_batch_for<T, A>& x,
                                     vectors<float> y, Executor&& run = serial{}) {
-    if (x.length() != w.cols()) {
-        return detail::wrong_length("a vector of x", x.length(), w.cols(), "columns of the matrix");
-    }
-    if (y.length != w.rows()) {
-        return detail::wrong_length("a vector of y", y.length, w.rows(), "rows of the matrix");
-    }
-    if (x.count() != y.count) {
-        return fail(errc::size_mismatch, "x has ", x.count(), " vectors and y has ", y.count,
-                    "; expected as many");
-    }
+    if (auto fits = detail::products_fit(w, x.count(), x.length(), y); !fits.ok()) return fits;
     if (w.cols() == 0) {
         for (std::size_t c = 0; c < y.count; ++c) std::fill(y[c], y[c] + y.length, 0.0f);
         return {};

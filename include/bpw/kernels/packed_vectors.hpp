@@ -28,15 +28,18 @@ class packed_vectors {
 
     [[nodiscard]] vectors<const float> floats() const noexcept { return x_; }
 
-    /// The batch as matrices of type T want it; for one vector as gemv wants it.
+    /// The vectors as matrices of type T want them: as a batch, for gemm, and one by one, for gemv.
     template <class T, executor Executor = const serial>
     [[nodiscard]] const activation_batch_for<T>& batch(Executor&& run = serial{}) {
         return find<activation_batch_for<T>>([&] { return activation_batch_for<T>(x_, run); });
     }
     template <class T>
-    [[nodiscard]] const activations_for<T>& vector() {
-        return find<activations_for<T>>(
-            [&] { return activations_for<T>(std::span<const float>(x_.data, x_.length)); });
+    [[nodiscard]] std::span<const activations_for<T>> each() {
+        return find<std::vector<activations_for<T>>>([&] {
+            std::vector<activations_for<T>> all(x_.count);
+            for (std::size_t c = 0; c < x_.count; ++c) all[c].assign(std::span(x_[c], x_.length));
+            return all;
+        });
     }
 
   private:
@@ -54,21 +57,25 @@ class packed_vectors {
     std::vector<std::pair<const void*, std::shared_ptr<void>>> packed_;
 };
 
-/// Multiplies a matrix of any type with a batch: y[c][r] = sum over i of w[r][i] x[c][i], with
-/// activations in 8 bits where the type's weights are integers times scales, in float otherwise.
-/// Errors: those of matrix_view::make, try_gemv and try_gemm.
+/// Up to this many vectors are multiplied by try_gemv rather than try_gemm: it unpacks weights in
+/// registers, for four vectors at a time.
+inline constexpr std::size_t few_vectors = 8;
+
+/// Multiplies a matrix of any type with some vectors: y[c][r] = sum over i of w[r][i] x[c][i], with
+/// activations in 8 bits where the type's weights are integers times scales, in float otherwise; as
+/// try_gemv does with up to few_vectors vectors, as try_gemm with more. Errors: those of
+/// matrix_view::make, try_gemv and try_gemm.
 template <executor Executor = const serial>
 [[nodiscard]] result<void> try_multiply(const any_matrix& w, packed_vectors& x, vectors<float> y,
                                         Executor&& run = serial{}) {
     return try_visit(w, [&]<class T>(const matrix_view<T>& view) -> result<void> {
         const auto floats = x.floats();
-        const bool one = floats.count == 1 && y.count == 1;
-        const std::span<float> first(y.data, one ? y.length : 0);
+        const bool few = floats.count <= few_vectors;
         if constexpr (has_integer_lanes<T>) {
-            if (one) return try_gemv<T>(view, x.vector<T>(), first, run);
+            if (few) return try_gemv<T>(view, x.each<T>(), y, run);
             return try_gemm<T>(view, x.batch<T>(run), y, run);
         } else {
-            if (one) return try_gemv<T>(view, {floats.data, floats.length}, first, run);
+            if (few) return try_gemv<T>(view, floats, y, run);
             return try_gemm<T>(view, floats, y, run);
         }
     });

@@ -3,6 +3,7 @@
 
 #include <bpw/simd/arch.hpp>
 
+#include <array>
 #include <cstddef>
 #include <type_traits>
 #include <utility>
@@ -26,6 +27,15 @@ BPW_INLINE void for_each_index(std::index_sequence<I...>, F f) {
 template <std::size_t N, class F>
 BPW_INLINE void for_each_index(F f) {
     for_each_index(std::make_index_sequence<N>{}, f);
+}
+
+// The array f(0), ..., f(N - 1).
+template <std::size_t N, class F>
+[[nodiscard]] BPW_INLINE auto array_of(F f) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) BPW_INLINE_LAMBDA {
+        return std::array<decltype(f(std::size_t{0})), N>{f(I)...};
+    }
+    (std::make_index_sequence<N>{});
 }
 
 }  // namespace detail

@@ -38,52 +38,64 @@ inline constexpr std::size_t tile_size = [] {
     return (256 + unit - 1) / unit * unit;
 }();
 
-// The rows from `row` on that the type interleaves times one vector.
-template <class A, class T>
-void multiply_by_vector(const matrix_view<T>& w, std::size_t row, const float* x,
-                        float* y) noexcept {
+// Where N vectors are, or the results of some row with each of them.
+template <class Float, std::size_t N>
+using pointers = std::array<Float*, N>;
+
+// The rows from `row` on that the type interleaves times N vectors.
+template <class A, class T, std::size_t N>
+void multiply_by_vectors(const matrix_view<T>& w, std::size_t row,
+                         const pointers<const float, N>& x, const pointers<float, N>& y) noexcept {
     using lanes = simd::float16<A>;
     constexpr auto tile = tile_size<T>;
     constexpr auto rows = std::size_t{traits<T>::rows};
     alignas(64) float weights[rows][tile];
-    std::array<lanes, rows> sums;
-    sums.fill(lanes::zero());
+    std::array<std::array<lanes, N>, rows> sums;
+    for (auto& of_row : sums) of_row.fill(lanes::zero());
     for (std::size_t at = 0; at < w.cols(); at += tile) {
         const auto n = std::min(tile, w.cols() - at);
         decode_rows<A>(w, row, at, n, weights[0], tile);
         for (std::size_t k = 0; k < rows; ++k) {
             std::size_t i = 0;
             for (; i + 16 <= n; i += 16) {
-                sums[k].add_product(lanes::load(weights[k] + i), lanes::load(x + at + i));
+                const auto of_row = lanes::load(weights[k] + i);
+                for_each_index<N>([&](auto c) BPW_INLINE_LAMBDA {
+                    sums[k][c].add_product(of_row, lanes::load(x[c] + at + i));
+                });
             }
             if (i < n) {
                 float rest[2][16]{};
                 std::copy(weights[k] + i, weights[k] + n, rest[0]);
-                std::copy(x + at + i, x + at + n, rest[1]);
-                sums[k].add_product(lanes::load(rest[0]), lanes::load(rest[1]));
+                for (std::size_t c = 0; c < N; ++c) {
+                    std::copy(x[c] + at + i, x[c] + at + n, rest[1]);
+                    sums[k][c].add_product(lanes::load(rest[0]), lanes::load(rest[1]));
+                }
             }
         }
     }
-    for (std::size_t k = 0; k < rows; ++k) y[k] = sums[k].sum();
+    for (std::size_t c = 0; c < N; ++c) {
+        for (std::size_t k = 0; k < rows; ++k) y[c][k] = sums[k][c].sum();
+    }
 }
 
-// `Rows` rows of plain numbers from `row` on times one vector: their sums run side by side.
-template <std::size_t Rows, class A, class T>
-void multiply_plain_rows(const matrix_view<T>& w, std::size_t row, const float* x,
-                         float* y) noexcept {
+// `Rows` rows of plain numbers from `row` on times N vectors: their sums run side by side.
+template <std::size_t Rows, class A, class T, std::size_t N>
+void multiply_plain_rows(const matrix_view<T>& w, std::size_t row,
+                         const pointers<const float, N>& x, const pointers<float, N>& y) noexcept {
     using lanes = simd::float16<A>;
     constexpr auto size = sizeof(typename T::block);
-    std::array<const std::uint8_t*, Rows> from;
-    std::array<lanes, Rows> sums;
-    for_each_index<Rows>([&](auto k) {
-        from[k] = w.block(row + k, 0).bytes;
-        sums[k] = lanes::zero();
+    const auto from = array_of<Rows>([&](std::size_t k) { return w.block(row + k, 0).bytes; });
+    // In registers: only the copy below is ever in memory.
+    auto sums = array_of<Rows>([](std::size_t) BPW_INLINE_LAMBDA {
+        return array_of<N>([](std::size_t) BPW_INLINE_LAMBDA { return lanes::zero(); });
     });
     const auto add = [&](std::size_t i) BPW_INLINE_LAMBDA {
-        const auto values = lanes::load(x + i);
+        const auto values =
+            array_of<N>([&](std::size_t c) BPW_INLINE_LAMBDA { return lanes::load(x[c] + i); });
         for_each_index<Rows>([&](auto k) BPW_INLINE_LAMBDA {
-            sums[k].add_product(load_plain<A>(static_cast<const T*>(nullptr), from[k] + i * size),
-                                values);
+            const auto weights = load_plain<A>(static_cast<const T*>(nullptr), from[k] + i * size);
+            for_each_index<N>(
+                [&](auto c) BPW_INLINE_LAMBDA { sums[k][c].add_product(weights, values[c]); });
         });
     };
     // What follows the end of a row is the same row of the next run.
@@ -99,62 +111,106 @@ void multiply_plain_rows(const matrix_view<T>& w, std::size_t row, const float* 
         for_each_index<line / 16>([&](auto n) BPW_INLINE_LAMBDA { add(i + 16 * n); });
     }
     for (; i + 16 <= w.cols(); i += 16) add(i);
+    auto totals = sums;
     if (i < w.cols()) {
-        float values[16]{};
-        std::copy(x + i, x + w.cols(), values);
+        float values[N][16]{};
+        for (std::size_t c = 0; c < N; ++c) std::copy(x[c] + i, x[c] + w.cols(), values[c]);
         for_each_index<Rows>([&](auto k) {
             float weights[16]{};
             decode_run<A>(w, row + k, i, w.cols() - i, weights);
-            sums[k].add_product(lanes::load(weights), lanes::load(values));
+            for_each_index<N>([&](auto c) {
+                totals[k][c].add_product(lanes::load(weights), lanes::load(values[c]));
+            });
         });
     }
-    for_each_index<Rows>([&](auto k) { y[k] = sums[k].sum(); });
+    for_each_index<N>(
+        [&](auto c) { for_each_index<Rows>([&](auto k) { y[c][k] = totals[k][c].sum(); }); });
 }
 
-// Sixteen interleaved rows of bf16 times one vector: lane k of the sixteen sums is row k.
-template <class A>
-void multiply_bf16_rows(const matrix_view<bf16_r16>& w, std::size_t row, const float* x,
-                        float* y) noexcept {
+// Sixteen interleaved rows of bf16 times N vectors: lane k of the sixteen sums of a vector is row
+// k.
+template <class A, std::size_t N>
+void multiply_bf16_rows(const matrix_view<bf16_r16>& w, std::size_t row,
+                        const pointers<const float, N>& x, const pointers<float, N>& y) noexcept {
     using ints = simd::int16x<A>;
-    std::array<simd::float16<A>, 16> sums;
-    sums.fill(simd::float16<A>::zero());
-    const auto add = [&](std::size_t block, auto pair) {
+    using lanes = simd::float16<A>;
+    // Sums of two blocks, one of each column: sixteen fill the registers, so that of several
+    // vectors each takes some blocks alone.
+    using sums_of_vector = std::array<lanes, 16>;
+    std::array<sums_of_vector, N> sums;
+    for (auto& of_vector : sums) of_vector.fill(lanes::zero());
+    const auto add = [&](sums_of_vector& to, const float* values, std::size_t block,
+                         auto pair) BPW_INLINE_LAMBDA {
         const auto* const bytes = w.block(row, block).bytes;
-        simd::prefetch_ahead<64>(bytes);
-        std::int32_t pairs[16];
-        std::memcpy(pairs, bytes, sizeof pairs);
-        const auto columns = ints::load(pairs);
+        const auto columns = ints::of_bytes(simd::bytes64<A>::load(bytes));
         const auto even = columns.template shifted_left<16>().as_float();
         const auto odd = (columns & static_cast<std::int32_t>(0xffff0000u)).as_float();
-        sums[2 * pair].add_product(even, simd::float16<A>::all(x[2 * block]));
-        sums[2 * pair + 1].add_product(odd, simd::float16<A>::all(x[2 * block + 1]));
+        to[2 * pair].add_product(even, lanes::all(values[2 * block]));
+        to[2 * pair + 1].add_product(odd, lanes::all(values[2 * block + 1]));
     };
-    std::size_t block = 0;
-    for (; block + 8 <= w.blocks(); block += 8) {
-        for_each_index<8>([&](auto pair) { add(block + pair, pair); });
+    const std::size_t at_once = N == 1 ? w.blocks() : 64;
+    for (std::size_t first = 0; first < w.blocks(); first += at_once) {
+        const auto end = std::min(first + at_once, w.blocks());
+        for (std::size_t c = 0; c < N; ++c) {
+            auto of_vector = sums[c];
+            std::size_t block = first;
+            for (; block + 8 <= end; block += 8) {
+                for_each_index<8>([&](auto pair) BPW_INLINE_LAMBDA {
+                    if (c == 0) simd::prefetch_ahead<64>(w.block(row, block + pair).bytes);
+                    add(of_vector, x[c], block + pair, pair);
+                });
+            }
+            for_each_index<8>([&](auto pair) BPW_INLINE_LAMBDA {
+                if (block + pair < end) add(of_vector, x[c], block + pair, pair);
+            });
+            sums[c] = of_vector;
+        }
     }
-    for_each_index<8>([&](auto pair) {
-        if (block + pair < w.blocks()) add(block + pair, pair);
-    });
-    for (std::size_t half = 8; half != 0; half /= 2) {
-        for (std::size_t l = 0; l < half; ++l) sums[l] = sums[l] + sums[l + half];
+    for (std::size_t c = 0; c < N; ++c) {
+        for (std::size_t half = 8; half != 0; half /= 2) {
+            for (std::size_t l = 0; l < half; ++l) sums[c][l] = sums[c][l] + sums[c][l + half];
+        }
+        sums[c][0].store(y[c]);
     }
-    sums[0].store(y);
 }
 
-// `n` rows from `first` on, both multiples of the interleaved rows, times one vector.
-template <class A, class T>
-void multiply_run(const matrix_view<T>& w, std::size_t first, std::size_t n, const float* x,
-                  float* y) noexcept {
+// `n` rows from `first` on, both multiples of the interleaved rows, times vectors c ... c + N - 1
+// of x, as far as there are that many; the last one stands for those that there are not.
+template <std::size_t N, class A, class T>
+void multiply_run(const matrix_view<T>& w, std::size_t first, std::size_t n,
+                  const vectors<const float>& x, std::size_t c, const vectors<float>& y) noexcept {
     constexpr auto unit = std::size_t{traits<T>::rows};
-    std::size_t k = 0;
+    const auto vector = [&](std::size_t i) { return std::min(c + i, x.count - 1); };
+    const auto from = array_of<N>([&](std::size_t i) { return x[vector(i)]; });
+    const auto to = [&](std::size_t row) {
+        return array_of<N>([&](std::size_t i) { return y[vector(i)] + row; });
+    };
+    const auto end = first + n;
+    auto row = first;
     if constexpr (plain_floats<T>) {
-        for (; k + 4 <= n; k += 4) multiply_plain_rows<4, A>(w, first + k, x, y + k);
-        for (; k < n; ++k) multiply_plain_rows<1, A>(w, first + k, x, y + k);
+        constexpr std::size_t at_once = N == 1 ? 4 : 2;
+        for (; row + at_once <= end; row += at_once) {
+            multiply_plain_rows<at_once, A>(w, row, from, to(row));
+        }
+        for (; row < end; ++row) multiply_plain_rows<1, A>(w, row, from, to(row));
     } else if constexpr (std::is_same_v<T, bf16_r16>) {
-        for (; k < n; k += unit) multiply_bf16_rows<A>(w, first + k, x, y + k);
+        for (; row < end; row += unit) multiply_bf16_rows<A>(w, row, from, to(row));
     } else {
-        for (; k < n; k += unit) multiply_by_vector<A>(w, first + k, x, y + k);
+        for (; row < end; row += unit) multiply_by_vectors<A>(w, row, from, to(row));
+    }
+}
+
+// Calls f with the number of vectors to multiply at a time, a constant, and the first of them,
+// until all are.
+template <class F>
+void for_few_vectors(std::size_t count, F f) {
+    for (std::size_t c = 0; c < count; c += 4) {
+        if (count - c == 1)
+            f(std::integral_constant<std::size_t, 1>{}, c);
+        else if (count - c == 2)
+            f(std::integral_constant<std::size_t, 2>{}, c);
+        else
+            f(std::integral_constant<std::size_t, 4>{}, c);
     }
 }
 
@@ -268,6 +324,23 @@ void multiply_rows(const matrix_view<T>& w, std::size_t first, vectors<const flo
                 matrix);
 }
 
+// Whether `count` vectors of `length` elements can be multiplied with w, and y takes the results.
+template <class T>
+[[nodiscard]] result<void> products_fit(const matrix_view<T>& w, std::size_t count,
+                                        std::size_t length, const vectors<float>& y) {
+    if (length != w.cols()) {
+        return wrong_length("a vector of x", length, w.cols(), "columns of the matrix");
+    }
+    if (y.length != w.rows()) {
+        return wrong_length("a vector of y", y.length, w.rows(), "rows of the matrix");
+    }
+    if (count != y.count) {
+        return fail(errc::size_mismatch, "x has ", count, " vectors and y has ", y.count,
+                    "; expected as many");
+    }
+    return {};
+}
+
 }  // namespace detail
 
 /// Multiplies a matrix with a batch of vectors: y[c][r] = sum over i of w[r][i] x[c][i].
@@ -277,16 +350,7 @@ void multiply_rows(const matrix_view<T>& w, std::size_t first, vectors<const flo
 template <class T, class A = native_arch, executor Executor = const serial>
 [[nodiscard]] result<void> try_gemm(const matrix_view<T>& w, vectors<const float> x,
                                     vectors<float> y, Executor&& run = serial{}) {
-    if (x.length != w.cols()) {
-        return detail::wrong_length("a vector of x", x.length, w.cols(), "columns of the matrix");
-    }
-    if (y.length != w.rows()) {
-        return detail::wrong_length("a vector of y", y.length, w.rows(), "rows of the matrix");
-    }
-    if (x.count != y.count) {
-        return fail(errc::size_mismatch, "x has ", x.count, " vectors and y has ", y.count,
-                    "; expected as many");
-    }
+    if (auto fits = detail::products_fit(w, x.count, x.length, y); !fits.ok()) return fits;
     if constexpr (is_quant_format<T>) {
         if (w.cols() == 0) {
             for (std::size_t c = 0; c < y.count; ++c) std::fill(y[c], y[c] + y.length, 0.0f);
@@ -299,26 +363,33 @@ template <class T, class A = native_arch, executor Executor = const serial>
     return {};
 }
 
-/// Multiplies a matrix with one vector: y[r] = sum over i of w[r][i] x[i]. x: w.cols() floats; y:
-/// w.rows() floats. Rows are handed to `run` in runs of about 64 Ki weights. Errors:
-/// `size_mismatch`.
+/// Multiplies a matrix with a few vectors: y[c][r] = sum over i of w[r][i] x[c][i]. Every product
+/// has the bits that it has with one vector alone. From about a dozen vectors on try_gemm is
+/// faster.
+///
+/// x: any number of vectors of w.cols() floats; y: as many of w.rows() floats. Rows are handed to
+/// `run` in runs of about 64 Ki weights. Errors: `size_mismatch`.
 template <class T, class A = native_arch, executor Executor = const serial>
-[[nodiscard]] result<void> try_gemv(const matrix_view<T>& w, std::span<const float> x,
-                                    std::span<float> y, Executor&& run = serial{}) {
-    if (x.size() != w.cols()) {
-        return detail::wrong_length("x", x.size(), w.cols(), "columns of the matrix");
-    }
-    if (y.size() != w.rows()) {
-        return detail::wrong_length("y", y.size(), w.rows(), "rows of the matrix");
-    }
+[[nodiscard]] result<void> try_gemv(const matrix_view<T>& w, vectors<const float> x,
+                                    vectors<float> y, Executor&& run = serial{}) {
+    if (auto fits = detail::products_fit(w, x.count, x.length, y); !fits.ok()) return fits;
     if constexpr (is_quant_format<T>) {
         constexpr auto unit = std::size_t{traits<T>::rows};
         detail::for_row_runs(w, detail::weights_per_task, unit, run,
                              [&](std::size_t first, std::size_t n) {
-                                 detail::multiply_run<A>(w, first, n, x.data(), &y[first]);
+                                 detail::for_few_vectors(x.count, [&](auto at_once, std::size_t c) {
+                                     detail::multiply_run<at_once(), A>(w, first, n, x, c, y);
+                                 });
                              });
     }
     return {};
+}
+
+/// The same with one vector.
+template <class T, class A = native_arch, executor Executor = const serial>
+[[nodiscard]] result<void> try_gemv(const matrix_view<T>& w, std::span<const float> x,
+                                    std::span<float> y, Executor&& run = serial{}) {
+    return try_gemv<T, A>(w, vectors<const float>(x), vectors<float>(y), run);
 }
 
 /// The dot product of row `row` with x, w.cols() floats. Errors: `size_mismatch`, `bad_shape` when
@@ -335,7 +406,7 @@ template <class T, class A = native_arch>
     if constexpr (is_quant_format<T>) {
         constexpr auto rows = std::size_t{traits<T>::rows};
         std::array<float, rows> y;
-        detail::multiply_by_vector<A>(w, row / rows * rows, x.data(), y.data());
+        detail::multiply_by_vectors<A, T, 1>(w, row / rows * rows, {x.data()}, {y.data()});
         return y[row % rows];
     } else {
         return 0.0f;
@@ -348,6 +419,13 @@ template <class T, class A = native_arch, executor Executor = const serial>
 void gemm(const matrix_view<T>& w, vectors<const float> x, vectors<float> y,
           Executor&& run = serial{}) {
     try_gemm<T, A>(w, x, y, run).value();
+}
+
+/// The same, or throws bpw::error.
+template <class T, class A = native_arch, executor Executor = const serial>
+void gemv(const matrix_view<T>& w, vectors<const float> x, vectors<float> y,
+          Executor&& run = serial{}) {
+    try_gemv<T, A>(w, x, y, run).value();
 }
 
 /// The same, or throws bpw::error.

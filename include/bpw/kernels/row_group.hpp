@@ -114,24 +114,32 @@ template <class T, int J, int Run, class A, class Tile>
         return simd::spread(simd::float16<A>::load(x.sum), run_of_scale<T, J, Run>);
 }
 
-template <class A, class T, class Tile>
-BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
-                                  row_group_sums<A>& sums) noexcept {
+template <class A, std::size_t N>
+using sums_of_row_groups = std::array<row_group_sums<A>, N>;
+
+// One tile of R rows times the same tile of N vectors: unpacked once.
+template <class A, class T, class Tile, std::size_t N>
+BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const std::array<const Tile*, N>& x,
+                                  sums_of_row_groups<A, N>& sums) noexcept {
     using lanes = simd::float16<A>;
     using layout = row_layout<T>;
     using unpacked = unpack<T>;
     constexpr auto rows = std::size_t{traits<T>::rows};
-    std::array<lanes, scale_vectors<T>> scale;
+    std::array<std::array<lanes, scale_vectors<T>>, N> scale;
     for_each_index<scale_vectors<T>>([&](auto j) BPW_INLINE_LAMBDA {
         constexpr auto J = static_cast<int>(j);
-        scale[j] = scales_of_groups<T, J, A>(x);
-        if constexpr (!scaled_by_row<T>) {
+        if constexpr (scaled_by_row<T>) {
+            for_each_index<N>(
+                [&](auto c) BPW_INLINE_LAMBDA { scale[c][j] = scales_of_groups<T, J, A>(*x[c]); });
+        } else {
             const auto own = row_scales<J, A>(tile);
             const auto add_offset = [&](const lanes& offset) BPW_INLINE_LAMBDA {
-                sums.offsets.add_product(offset, sums_of_groups<T, J, 0, A>(x));
-                if constexpr (layout::group == 32) {
-                    sums.offsets.add_product(offset, sums_of_groups<T, J, 1, A>(x));
-                }
+                for_each_index<N>([&](auto c) BPW_INLINE_LAMBDA {
+                    sums[c].offsets.add_product(offset, sums_of_groups<T, J, 0, A>(*x[c]));
+                    if constexpr (layout::group == 32) {
+                        sums[c].offsets.add_product(offset, sums_of_groups<T, J, 1, A>(*x[c]));
+                    }
+                });
             };
             if constexpr (has_group_offset<T>) {
                 add_offset(row_minima<J, A>(tile));
@@ -140,41 +148,46 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const Tile& x,
                            simd::lookup_floats<1>(repeated_levels<shift_levels<unpacked, 0>, 1>,
                                                   row_bits<A, T, T::shift, J>(tile)));
             }
-            scale[j] = own * scale[j];
+            for_each_index<N>([&](auto c) BPW_INLINE_LAMBDA {
+                scale[c][j] = own * scales_of_groups<T, J, A>(*x[c]);
+            });
         }
     });
     const row_sets<A, T> sets(tile);
     for_each_index<std::size_t{layout::sets}>([&](auto s) BPW_INLINE_LAMBDA {
         constexpr auto quads = std::size_t{layout::quads};
         constexpr auto first = s * std::size_t{layout::set};
-        auto sum = simd::int16x<A>::zero();
-        if constexpr (start_bias<T, A> != 0) {
-            if constexpr (requires { x.repeated_start; })
-                sum = simd::int16x<A>::load(x.repeated_start + 16 * s);
-            else
-                sum = simd::repeat_ints<rows, A>(x.start + first * quads);
-        }
         constexpr int lowered = lanes_lowered_by<T, A>;
         constexpr auto count = std::size_t{layout::set};
         const auto vectors = sets.template get<static_cast<int>(s), lowered>();
-        simd::pair_sums<A> pairs;
-        for_each_index<count>([&](auto i) BPW_INLINE_LAMBDA {
-            const auto add = [&](const auto&... factor) BPW_INLINE_LAMBDA {
-                simd::add_dot4_of_run<unpacked::max, lowered, i, count>(sum, pairs, vectors[i],
-                                                                        factor...);
-            };
-            const auto values = values_of_rows<rows, first + i, A>(x);
-            if constexpr (requires { x.magnitude; })
-                add(values, magnitudes_of_rows<rows, first + i, A>(x));
+        for_each_index<N>([&](auto c) BPW_INLINE_LAMBDA {
+            const auto& of_vector = *x[c];
+            auto sum = simd::int16x<A>::zero();
+            if constexpr (start_bias<T, A> != 0) {
+                if constexpr (requires { of_vector.repeated_start; })
+                    sum = simd::int16x<A>::load(of_vector.repeated_start + 16 * s);
+                else
+                    sum = simd::repeat_ints<rows, A>(of_vector.start + first * quads);
+            }
+            simd::pair_sums<A> pairs;
+            for_each_index<count>([&](auto i) BPW_INLINE_LAMBDA {
+                const auto add = [&](const auto&... factor) BPW_INLINE_LAMBDA {
+                    simd::add_dot4_of_run<unpacked::max, lowered, i, count>(sum, pairs, vectors[i],
+                                                                            factor...);
+                };
+                const auto values = values_of_rows<rows, first + i, A>(of_vector);
+                if constexpr (requires { of_vector.magnitude; })
+                    add(values, magnitudes_of_rows<rows, first + i, A>(of_vector));
+                else
+                    add(values);
+            });
+            using scales = scales_of_set<T, static_cast<int>(s)>;
+            if constexpr (scales::in_place)
+                sums[c].products.add_product(sum.to_float(), scale[c][scales::vector]);
             else
-                add(values);
+                sums[c].products.add_product(sum.to_float(),
+                                             simd::spread(scale[c][scales::vector], scales::from));
         });
-        using scales = scales_of_set<T, static_cast<int>(s)>;
-        if constexpr (scales::in_place)
-            sums.products.add_product(sum.to_float(), scale[scales::vector]);
-        else
-            sums.products.add_product(sum.to_float(),
-                                      simd::spread(scale[scales::vector], scales::from));
     });
 }
 

@@ -25,11 +25,18 @@ template <executor Executor = const serial>
     return try_visit(w, [&](const auto& view) { return try_gemm(view, x, y, run); });
 }
 
-/// Multiplies a matrix of any type with one vector. Errors: as above.
+/// Multiplies a matrix of any type with a few vectors. Errors: as above.
+template <executor Executor = const serial>
+[[nodiscard]] result<void> try_gemv(const any_matrix& w, vectors<const float> x, vectors<float> y,
+                                    Executor&& run = serial{}) {
+    return try_visit(w, [&](const auto& view) { return try_gemv(view, x, y, run); });
+}
+
+/// The same with one vector.
 template <executor Executor = const serial>
 [[nodiscard]] result<void> try_gemv(const any_matrix& w, std::span<const float> x,
                                     std::span<float> y, Executor&& run = serial{}) {
-    return try_visit(w, [&](const auto& view) { return try_gemv(view, x, y, run); });
+    return try_gemv(w, vectors<const float>(x), vectors<float>(y), run);
 }
 
 /// The dot product of row `row` of a matrix of any type with x. Errors: as above.
@@ -51,6 +58,13 @@ template <executor Executor = const serial>
 void gemm(const any_matrix& w, vectors<const float> x, vectors<float> y,
           Executor&& run = serial{}) {
     try_gemm(w, x, y, run).value();
+}
+
+/// The same, or throws bpw::error.
+template <executor Executor = const serial>
+void gemv(const any_matrix& w, vectors<const float> x, vectors<float> y,
+          Executor&& run = serial{}) {
+    try_gemv(w, x, y, run).value();
 }
 
 /// The same, or throws bpw::error.

@@ -40,21 +40,22 @@ class row_products {
     BPW_INLINE void add(const matrix_view<T>& w, std::size_t row, std::size_t i,
                         const typename activations_for<T, A>::tile& x) noexcept {
         const auto tile = row_tile(w, row, i);
+        const std::array from{&x};
         if constexpr (detail::scaled_by_row<T>) {
             for (std::size_t k = 0; k < rows; ++k) of_rows_[k] = w.block(row + k, 0);
         }
         if (tile.blocks == tile_ref<T>::full) {
             if constexpr (together)
-                detail::multiply_row_tile<A>(tile, x, sums_);
+                detail::multiply_row_tile<A>(tile, from, sums_);
             else
-                add_each<row_unpack<T>>(tile, x, sums_);
+                add_each<row_unpack<T>>(tile, from, sums_);
         } else if constexpr (tile_ref<T>::full != 1) {
             if constexpr (together) {
                 separate_sums last;
-                add_each<scalar_unpack<T, unpack<T>::bias>>(tile, x, last);
-                for (std::size_t k = 0; k < rows; ++k) last_[k] = last[k].total();
+                add_each<scalar_unpack<T, unpack<T>::bias>>(tile, from, last);
+                for (std::size_t k = 0; k < rows; ++k) last_[k] = last[k][0].total();
             } else {
-                add_each<scalar_unpack<T, unpack<T>::bias>>(tile, x, sums_);
+                add_each<scalar_unpack<T, unpack<T>::bias>>(tile, from, sums_);
             }
         }
     }
@@ -63,10 +64,10 @@ class row_products {
     [[nodiscard]] BPW_INLINE std::array<float, rows> totals() const noexcept {
         std::array<float, rows> y;
         if constexpr (together) {
-            sums_.template total<rows>(y.data());
+            sums_[0].template total<rows>(y.data());
             for (std::size_t k = 0; k < rows; ++k) y[k] += last_[k];
         } else {
-            for (std::size_t k = 0; k < rows; ++k) y[k] = sums_[k].total();
+            for (std::size_t k = 0; k < rows; ++k) y[k] = sums_[k][0].total();
         }
         if constexpr (detail::scaled_by_row<T>) {
             const bool any = of_rows_[0].bytes != nullptr;
@@ -79,11 +80,12 @@ class row_products {
     // Whether whole tiles of interleaved rows are multiplied as they lie. The shorter tile at the
     // end of a row is decoded row by row.
     static constexpr bool together = detail::interleaved_rows<T>;
-    using separate_sums = std::array<detail::product_sums<A>, rows>;
+    using separate_sums = std::array<detail::sums_of_vectors<A, 1>, rows>;
+
+    using vector_tile = std::array<const typename activations_for<T, A>::tile*, 1>;
 
     template <class Unpack>
-    BPW_INLINE static void add_each(const tile_ref<T>& tile,
-                                    const typename activations_for<T, A>::tile& x,
+    BPW_INLINE static void add_each(const tile_ref<T>& tile, const vector_tile& x,
                                     separate_sums& sums) noexcept {
         for (std::size_t k = 0; k < rows; ++k) {
             detail::multiply_tile<Unpack>(
@@ -91,7 +93,7 @@ class row_products {
         }
     }
 
-    std::conditional_t<together, detail::row_group_sums<A>, separate_sums> sums_;
+    std::conditional_t<together, detail::sums_of_row_groups<A, 1>, separate_sums> sums_;
     std::array<float, together ? rows : 0> last_{};
     // Where the factors of the products are, which do not come with the tiles.
     std::array<block_ref<T>, detail::scaled_by_row<T> ? rows : 0> of_rows_{};

@@ -3,6 +3,8 @@
 
 #include <bpw/simd/vector64.hpp>
 
+#include <cstring>
+
 BPW_NAMESPACE_BEGIN
 
 namespace simd {
@@ -17,9 +19,11 @@ template <class A>
     return float16<A>::load(out);
 }
 template <class A>
-[[nodiscard]] BPW_INLINE float16<A> from_bf16(const std::uint16_t* p, xsimd::generic) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> from_bf16(const void* p, xsimd::generic) noexcept {
+    std::uint16_t numbers[16];
+    std::memcpy(numbers, p, sizeof numbers);
     float out[16];
-    for (std::size_t i = 0; i < 16; ++i) out[i] = bf16_to_float(p[i]);
+    for (std::size_t i = 0; i < 16; ++i) out[i] = bf16_to_float(numbers[i]);
     return float16<A>::load(out);
 }
 #if XSIMD_WITH_SSE4_1
@@ -43,9 +47,9 @@ template <class A>
     return {{part(0), part(1)}};
 }
 template <class A>
-[[nodiscard]] BPW_INLINE float16<A> from_bf16(const std::uint16_t* p, xsimd::avx2) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> from_bf16(const void* p, xsimd::avx2) noexcept {
     const auto part = [&](std::size_t i) {
-        const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8 * i));
+        const __m128i halves = _mm_loadu_si128(static_cast<const __m128i*>(p) + i);
         return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
     };
     return {{part(0), part(1)}};
@@ -59,8 +63,8 @@ template <class A>
     return {{_mm512_maskz_cvtepi32_ps(every_lane, _mm512_maskz_cvtepi8_epi32(every_lane, bytes))}};
 }
 template <class A>
-[[nodiscard]] BPW_INLINE float16<A> from_bf16(const std::uint16_t* p, xsimd::avx512f) noexcept {
-    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+[[nodiscard]] BPW_INLINE float16<A> from_bf16(const void* p, xsimd::avx512f) noexcept {
+    const __m256i halves = _mm256_loadu_si256(static_cast<const __m256i*>(p));
     return {{_mm512_castsi512_ps(
         _mm512_maskz_slli_epi32(every_lane, _mm512_maskz_cvtepu16_epi32(every_lane, halves), 16))}};
 }
@@ -144,9 +148,9 @@ template <class A, const std::array<int, 16>& From>
     }
 }
 
-/// Sixteen bfloat16 as floats.
+/// The sixteen bfloat16 at p, any address, as floats.
 template <class A>
-[[nodiscard]] BPW_INLINE float16<A> from_bf16(const std::uint16_t* p) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> from_bf16(const void* p) noexcept {
     return detail::from_bf16<A>(p, A{});
 }
 

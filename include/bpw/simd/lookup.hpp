@@ -128,6 +128,22 @@ struct alignas(64) nibble_table {
     }
 };
 
+/// A codebook of vectors that take 16 bits each.
+template <std::size_t Entries>
+struct alignas(64) word_table {
+    std::uint16_t once[Entries];
+    std::uint32_t twice[Entries];  ///< each in both halves
+
+    [[nodiscard]] static constexpr word_table make(const std::array<std::uint16_t, Entries>& from) {
+        word_table out{};
+        for (std::size_t i = 0; i < Entries; ++i) {
+            out.once[i] = from[i];
+            out.twice[i] = from[i] * 0x10001u;
+        }
+        return out;
+    }
+};
+
 /// A codebook of vectors that take two bytes each.
 template <std::size_t Entries>
 struct alignas(64) pair_table {
@@ -307,13 +323,13 @@ template <class A, const word_plan& Plan, bool Twice>
     return words32<A>::load(out);
 }
 
-template <class A>
-[[nodiscard]] BPW_INLINE bytes64<A> lookup_words_on(const std::uint32_t* table,
+template <std::size_t Entries, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> lookup_words_on(const word_table<Entries>& table,
                                                     const words32<A>& index,
                                                     xsimd::generic) noexcept {
     std::uint16_t i[32];
     index.store(i);
-    for (auto& x : i) x = static_cast<std::uint16_t>(table[x]);
+    for (auto& x : i) x = table.once[x];
     return words32<A>::load(i).as_bytes();
 }
 
@@ -386,10 +402,10 @@ template <class A, const word_plan& Plan, bool Twice>
     });
 }
 
-template <class A>
-[[nodiscard]] BPW_INLINE bytes64<A> lookup_words_on(const std::uint32_t* table,
+template <std::size_t Entries, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> lookup_words_on(const word_table<Entries>& table,
                                                     const words32<A>& index, xsimd::avx2) noexcept {
-    const auto* const t = reinterpret_cast<const int*>(table);
+    const auto* const t = reinterpret_cast<const int*>(table.twice);
     return bytes64<A>::make([&](std::size_t i) -> u8_batch<A> {
         const __m256i both = index.v[i];
         const __m256i even = _mm256_and_si256(both, _mm256_set1_epi32(0xffff));
@@ -453,11 +469,28 @@ template <class A>
     const __m512i odd = _mm512_maskz_srli_epi32(every_lane, index, 16);
     return _mm512_ternarylogic_epi32(_mm512_set1_epi32(0xffff), at(even), at(odd), 0xca);
 }
-template <class A>
-[[nodiscard]] BPW_INLINE bytes64<A> lookup_words_on(const std::uint32_t* table,
+// The same out of a table of Count words in registers, by the bits of the index below Count.
+template <std::size_t Count>
+[[nodiscard]] BPW_INLINE __m512i permute_words(const std::uint16_t* table, __m512i index) noexcept {
+    if constexpr (Count == 64) {
+        return _mm512_permutex2var_epi16(_mm512_loadu_si512(table), index,
+                                         _mm512_loadu_si512(table + 32));
+    } else {
+        const __m512i upper_half = _mm512_set1_epi16(Count / 2);
+        return _mm512_mask_blend_epi16(_mm512_test_epi16_mask(index, upper_half),
+                                       permute_words<Count / 2>(table, index),
+                                       permute_words<Count / 2>(table + Count / 2, index));
+    }
+}
+template <std::size_t Entries, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> lookup_words_on(const word_table<Entries>& table,
                                                     const words32<A>& index,
                                                     xsimd::avx512bw) noexcept {
-    return {{gather_on_avx512(table, index.v[0])}};
+    // Up to there permutations take less time than a gather.
+    if constexpr (Entries <= 1024)
+        return {{permute_words<Entries>(table.once, index.v[0])}};
+    else
+        return {{gather_on_avx512(table.twice, index.v[0])}};
 }
 
 #if defined(__AVX512VBMI__)
@@ -665,11 +698,11 @@ template <const word_plan& Plan, int At, class A>
     return detail::merge_words_on<A, Plan, At>(below, p, A{});
 }
 
-/// The 16 bits that table[index[i]] holds twice, for thirty-two indices into any table.
-template <class A>
-[[nodiscard]] BPW_INLINE bytes64<A> lookup_words(const std::uint32_t* table,
+/// The entries of thirty-two indices, a power of two of them.
+template <std::size_t Entries, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> lookup_words(const word_table<Entries>& table,
                                                  const words32<A>& index) noexcept {
-    return detail::lookup_words_on<A>(table, index, A{});
+    return detail::lookup_words_on<Entries, A>(table, index, A{});
 }
 
 /// The two bytes of sixty-four entries of a table of 256 or 512. For 512 entries bit i of the

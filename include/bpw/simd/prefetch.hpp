@@ -10,16 +10,17 @@ BPW_NAMESPACE_BEGIN
 
 namespace simd {
 
-/// How far ahead of a kernel that streams through weights memory is read: about a page, where the
-/// processor's own reading ahead stops.
-inline constexpr std::size_t prefetch_distance = 4096;
+/// How far ahead of a kernel that streams through weights memory is read: beyond the page, where
+/// the processor's own reading ahead stops, and the next one.
+inline constexpr std::size_t prefetch_distance = 8192;
 
-/// Asks for the `Bytes` bytes at p. They need not exist.
+/// Asks for the `Bytes` bytes at p, which need not exist, to the second-level cache: few lines at a
+/// time can be on their way to the first.
 template <std::size_t Bytes>
 BPW_INLINE void prefetch([[maybe_unused]] std::uintptr_t p) noexcept {
 #if defined(__GNUC__) || defined(__clang__)
     for (std::size_t at = 0; at < Bytes; at += 64) {
-        __builtin_prefetch(reinterpret_cast<const void*>(p + at));
+        __builtin_prefetch(reinterpret_cast<const void*>(p + at), 0, 2);
     }
 #endif
 }
@@ -29,10 +30,13 @@ BPW_INLINE void prefetch_for_writing([[maybe_unused]] const void* p) noexcept {
     __builtin_prefetch(p, 1);
 #endif
 }
-/// Asks for those that lie prefetch_distance behind p.
+/// Asks for those that lie `distance` behind p. Twice, because processors drop requests when they
+/// are busy: a line is asked for first when it is farther away.
 template <std::size_t Bytes>
-BPW_INLINE void prefetch_ahead(const void* p) noexcept {
-    prefetch<Bytes>(reinterpret_cast<std::uintptr_t>(p) + prefetch_distance);
+BPW_INLINE void prefetch_ahead(const void* p, std::size_t distance = prefetch_distance) noexcept {
+    constexpr std::size_t while_before = 2048;
+    prefetch<Bytes>(reinterpret_cast<std::uintptr_t>(p) + distance);
+    prefetch<Bytes>(reinterpret_cast<std::uintptr_t>(p) + distance + while_before);
 }
 
 }  // namespace simd

@@ -445,23 +445,25 @@ template <bool OneWindow, bool Shift, class A>
 #endif
 
 template <class A>
-[[nodiscard]] BPW_INLINE float16<A> from_halves(const std::uint16_t* p, xsimd::generic) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> from_halves(const void* p, xsimd::generic) noexcept {
+    std::uint16_t halves[16];
+    std::memcpy(halves, p, sizeof halves);
     float out[16];
-    for (std::size_t i = 0; i < 16; ++i) out[i] = half_to_float(p[i]);
+    for (std::size_t i = 0; i < 16; ++i) out[i] = half_to_float(halves[i]);
     return float16<A>::load(out);
 }
 #if XSIMD_WITH_AVX2 && defined(__F16C__)
 template <class A>
-[[nodiscard]] BPW_INLINE float16<A> from_halves(const std::uint16_t* p, xsimd::avx2) noexcept {
-    const auto* const q = reinterpret_cast<const __m128i*>(p);
+[[nodiscard]] BPW_INLINE float16<A> from_halves(const void* p, xsimd::avx2) noexcept {
+    const auto* const q = static_cast<const __m128i*>(p);
     return {{_mm256_cvtph_ps(_mm_loadu_si128(q)), _mm256_cvtph_ps(_mm_loadu_si128(q + 1))}};
 }
 #endif
 #if XSIMD_WITH_AVX512BW
 template <class A>
-[[nodiscard]] BPW_INLINE float16<A> from_halves(const std::uint16_t* p, xsimd::avx512bw) noexcept {
-    return {{_mm512_maskz_cvtph_ps(every_lane,
-                                   _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}};
+[[nodiscard]] BPW_INLINE float16<A> from_halves(const void* p, xsimd::avx512bw) noexcept {
+    return {
+        {_mm512_maskz_cvtph_ps(every_lane, _mm256_loadu_si256(static_cast<const __m256i*>(p)))}};
 }
 #endif
 
@@ -595,9 +597,9 @@ template <bool OneWindow, bool Shift, class A>
     return detail::gather_bits<OneWindow, Shift, A>(p, window, plan, A{});
 }
 
-/// Sixteen IEEE halves as floats.
+/// The sixteen IEEE halves at p, any address, as floats.
 template <class A>
-[[nodiscard]] BPW_INLINE float16<A> from_halves(const std::uint16_t* p) noexcept {
+[[nodiscard]] BPW_INLINE float16<A> from_halves(const void* p) noexcept {
     return detail::from_halves<A>(p, A{});
 }
 

@@ -255,7 +255,7 @@ template <class T, int Set, class A>
             else
                 return words_of<A, sequence<T, T::index, 2>, set::bytes, set::first_octet>(block);
         }();
-        const auto codes = simd::lookup_words<A>(codes_of_octets<codebook>.data(), index);
+        const auto codes = simd::lookup_words(codes_of_octets<codebook>, index);
         return {codes, codes};
     } else {
         const auto index = load_indices<T, Set, A>(block);

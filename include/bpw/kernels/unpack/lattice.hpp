@@ -82,13 +82,9 @@ inline constexpr auto packed_codes = [] {
     return out;
 }();
 
-// Every entry twice in a word.
 template <class Codebook>
-inline constexpr auto codes_of_octets = [] {
-    std::array<std::uint32_t, std::size_t{Codebook::entries}> out{};
-    for (std::size_t e = 0; e < out.size(); ++e) out[e] = packed_codes<Codebook>[e] * 0x10001u;
-    return out;
-}();
+inline constexpr auto codes_of_octets =
+    simd::word_table<std::size_t{Codebook::entries}>::make(packed_codes<Codebook>);
 template <class Codebook>
 inline constexpr auto codes_of_quads =
     simd::pair_table<std::size_t{Codebook::entries}>::make(packed_codes<Codebook>);
@@ -150,7 +146,7 @@ template <class T, class A>
     std::array<simd::bytes64<A>, 2> codes;
     if constexpr (codebook::length == 8) {
         const auto index = words_of<A, T::index, sizeof(typename T::block)>(block);
-        codes[0] = codes[1] = simd::lookup_words<A>(codes_of_octets<codebook>.data(), index);
+        codes[0] = codes[1] = simd::lookup_words(codes_of_octets<codebook>, index);
     } else {
         const auto index = simd::bytes64<A>::load(block + T::index.low.rule.byte);
         const std::uint8_t* upper = nullptr;
