@@ -51,9 +51,7 @@ TEST(packed_vectors, are_multiplied_by_the_kernel_for_their_number) {
         std::vector<float> got(count * rows);
         std::vector<float> expected(count * rows);
         const bpw::vectors<float> out(expected.data(), count, rows);
-        ASSERT_TRUE(
-            bpw::try_multiply({type::id, bytes, rows, cols}, packed, {got.data(), count, rows})
-                .ok());
+        ASSERT_TRUE(bpw::try_multiply(w, packed, {got.data(), count, rows}).ok());
         if (count <= bpw::few_vectors)
             ASSERT_TRUE(bpw::try_gemv<type>(w, packed.each<type>(), out).ok());
         else

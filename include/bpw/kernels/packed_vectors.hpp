@@ -61,24 +61,28 @@ class packed_vectors {
 /// registers, for four vectors at a time.
 inline constexpr std::size_t few_vectors = 8;
 
-/// Multiplies a matrix of any type with some vectors: y[c][r] = sum over i of w[r][i] x[c][i], with
-/// activations in 8 bits where the type's weights are integers times scales, in float otherwise; as
-/// try_gemv does with up to few_vectors vectors, as try_gemm with more. Errors: those of
-/// matrix_view::make, try_gemv and try_gemm.
+/// Multiplies a matrix with some vectors: y[c][r] = sum over i of w[r][i] x[c][i], with activations
+/// in 8 bits where the type's weights are integers times scales, in float otherwise; as try_gemv
+/// does with up to few_vectors vectors, as try_gemm with more. Errors: those of the two.
+template <class T, executor Executor = const serial>
+[[nodiscard]] result<void> try_multiply(const matrix_view<T>& w, packed_vectors& x,
+                                        vectors<float> y, Executor&& run = serial{}) {
+    const auto floats = x.floats();
+    const bool few = floats.count <= few_vectors;
+    if constexpr (has_integer_lanes<T>) {
+        if (few) return try_gemv<T>(w, x.each<T>(), y, run);
+        return try_gemm<T>(w, x.batch<T>(run), y, run);
+    } else {
+        if (few) return try_gemv<T>(w, floats, y, run);
+        return try_gemm<T>(w, floats, y, run);
+    }
+}
+
+/// The same for a matrix of any type. Errors: those of matrix_view::make too.
 template <executor Executor = const serial>
 [[nodiscard]] result<void> try_multiply(const any_matrix& w, packed_vectors& x, vectors<float> y,
                                         Executor&& run = serial{}) {
-    return try_visit(w, [&]<class T>(const matrix_view<T>& view) -> result<void> {
-        const auto floats = x.floats();
-        const bool few = floats.count <= few_vectors;
-        if constexpr (has_integer_lanes<T>) {
-            if (few) return try_gemv<T>(view, x.each<T>(), y, run);
-            return try_gemm<T>(view, x.batch<T>(run), y, run);
-        } else {
-            if (few) return try_gemv<T>(view, floats, y, run);
-            return try_gemm<T>(view, floats, y, run);
-        }
-    });
+    return try_visit(w, [&](const auto& view) { return try_multiply(view, x, y, run); });
 }
 
 #if BPW_EXCEPTIONS
