@@ -127,15 +127,14 @@ void multiply_plain_rows(const matrix_view<T>& w, std::size_t row,
         [&](auto c) { for_each_index<Rows>([&](auto k) { y[c][k] = totals[k][c].sum(); }); });
 }
 
-// Sixteen interleaved rows of bf16 times N vectors: lane k of the sixteen sums of a vector is row
-// k.
+// Sixteen interleaved rows of bf16 times N vectors. Lane k of a vector's sums is row k.
 template <class A, std::size_t N>
 void multiply_bf16_rows(const matrix_view<bf16_r16>& w, std::size_t row,
                         const pointers<const float, N>& x, const pointers<float, N>& y) noexcept {
     using ints = simd::int16x<A>;
     using lanes = simd::float16<A>;
-    // Sums of two blocks, one of each column: sixteen fill the registers, so that of several
-    // vectors each takes some blocks alone.
+    // A block is two columns. The sums of eight blocks fill the registers, so that of several
+    // vectors each is multiplied with some blocks alone.
     using sums_of_vector = std::array<lanes, 16>;
     std::array<sums_of_vector, N> sums;
     for (auto& of_vector : sums) of_vector.fill(lanes::zero());
