@@ -345,7 +345,13 @@ template <class T, class A = native_arch, executor Executor = const serial>
     requires has_integer_lanes<T>
 [[nodiscard]] result<void> try_gemv(const matrix_view<T>& w, const activations_for<T, A>& x,
                                     std::span<float> y, Executor&& run = serial{}) {
-    return try_gemv<T, A>(w, std::span(&x, 1), y, run);
+    if (auto fits = detail::products_fit(w, 1, x.size(), y); !fits.ok()) return fits;
+    // Not by the form for several vectors, whose kernels take the compiler longer.
+    detail::for_row_runs(w, detail::weights_per_task, std::size_t{traits<T>::rows}, run,
+                         [&](std::size_t first, std::size_t n) {
+                             detail::multiply_run<1, A>(w, first, n, std::span(&x, 1), 0, y);
+                         });
+    return {};
 }
 
 /// Multiplies a matrix with a batch of activations in 8 bits: y[c][r] = sum over i of

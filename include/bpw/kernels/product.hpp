@@ -200,16 +200,20 @@ void multiply_run(const matrix_view<T>& w, std::size_t first, std::size_t n,
 }
 
 // Calls f with the number of vectors to multiply at a time, a constant, and the first of them,
-// until all are.
+// until all are. One at a time where vectors are emulated: more would take the compiler long, and
+// that is all.
 template <class F>
 void for_few_vectors(std::size_t count, F f) {
-    for (std::size_t c = 0; c < count; c += 4) {
-        if (count - c == 1)
+    constexpr bool emulated = simd::emulates_vectors;
+    for (std::size_t c = 0; c < count; c += emulated ? 1 : 4) {
+        if (emulated || count - c == 1) {
             f(std::integral_constant<std::size_t, 1>{}, c);
-        else if (count - c == 2)
-            f(std::integral_constant<std::size_t, 2>{}, c);
-        else
-            f(std::integral_constant<std::size_t, 4>{}, c);
+        } else if constexpr (!emulated) {
+            if (count - c == 2)
+                f(std::integral_constant<std::size_t, 2>{}, c);
+            else
+                f(std::integral_constant<std::size_t, 4>{}, c);
+        }
     }
 }
 

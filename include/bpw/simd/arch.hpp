@@ -25,4 +25,15 @@ using native_arch = xsimd::fma3<xsimd::avx2>;
 using native_arch = xsimd::default_arch;
 #endif
 
+namespace simd {
+
+/// Whether vectors are emulated.
+#if defined(BPW_FORCE_SCALAR)
+inline constexpr bool emulates_vectors = true;
+#else
+inline constexpr bool emulates_vectors = false;
+#endif
+
+}  // namespace simd
+
 BPW_NAMESPACE_END
