@@ -1,4 +1,5 @@
 // Products in integers, for every type that has them.
+#include <kernels/integer_types.hpp>
 #include <reference/random.hpp>
 #include <reference/samples.hpp>
 
@@ -16,24 +17,8 @@
 
 namespace {
 
-// Calls f(tag<T>) for every type that is multiplied in integers.
-template <class F>
-void for_every_integer_type(F f) {
-    for (const auto id : bpw::all_types) {
-        bpw::visit(id, [&]<class T>(bpw::tag<T> type) {
-            if constexpr (bpw::has_integer_lanes<T>) {
-                SCOPED_TRACE(std::string(T::name));
-                f(type);
-            }
-        });
-    }
-}
-
-std::vector<float> random_floats(std::size_t n, reference::random& numbers) {
-    std::vector<float> x(n);
-    for (auto& v : x) v = numbers.uniform();
-    return x;
-}
+using integer_types::for_every_integer_type;
+using integer_types::random_floats;
 
 // What activations stand for after packing, in the order of the weights.
 template <class Order, int Bias, int Group>
@@ -220,40 +205,6 @@ TEST(integer_product, has_the_same_bits_everywhere) {
         for (const float value : z) add(value);
     });
     EXPECT_EQ(hash, 7330457177758302279u);
-}
-
-// More tiles and rows than are multiplied before the next ones of either; the last tile is not
-// full.
-TEST(integer_product, a_few_vectors_have_the_bits_of_one) {
-    reference::random numbers(44);
-    for_every_integer_type([&]<class T>(bpw::tag<T>) {
-        constexpr auto rows = 10 / std::size_t{bpw::traits<T>::rows} * bpw::traits<T>::rows +
-                              std::size_t{bpw::traits<T>::rows};
-        constexpr auto cols = 17 * bpw::tile_weights + std::size_t{bpw::traits<T>::block_size};
-        constexpr std::size_t most = 7;
-        const auto bytes = reference::random_tensor(T::id, rows, cols, numbers);
-        const bpw::matrix_view<T> w(bytes, rows, cols);
-        const auto x = random_floats(most * cols, numbers);
-        std::vector<bpw::activations_for<T>> packed;
-        std::vector<float> alone(most * rows);
-        for (std::size_t c = 0; c < most; ++c) {
-            packed.emplace_back(std::span(x).subspan(c * cols, cols));
-            bpw::try_gemv<T>(w, packed[c], std::span(alone).subspan(c * rows, rows)).value();
-        }
-        for (const std::size_t count : {0u, 2u, 3u, 4u, 5u, 7u}) {
-            std::vector<float> y(count * (rows + 1), -1.0f);
-            bpw::try_gemv<T>(w, std::span(packed).first(count),
-                             bpw::vectors<float>(y.data(), count, rows, rows + 1))
-                .value();
-            for (std::size_t c = 0; c < count; ++c) {
-                for (std::size_t row = 0; row < rows; ++row) {
-                    ASSERT_EQ(y[c * (rows + 1) + row], alone[c * rows + row])
-                        << "row " << row << ", vector " << c << " of " << count;
-                }
-                ASSERT_EQ(y[c * (rows + 1) + rows], -1.0f) << "written behind the vector";
-            }
-        }
-    });
 }
 
 TEST(activations, quantize_as_documented) {
