@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace {
@@ -57,6 +58,11 @@ TEST(packed_vectors, are_multiplied_by_the_kernel_for_their_number) {
         else
             ASSERT_TRUE(bpw::try_gemm<type>(w, packed.batch<type>(), out).ok());
         EXPECT_EQ(got, expected) << count << " vectors";
+#if BPW_EXCEPTIONS
+        std::fill(got.begin(), got.end(), 0.0f);
+        bpw::multiply(w, packed, {got.data(), count, rows});
+        EXPECT_EQ(got, expected) << count << " vectors, throwing";
+#endif
     }
 }
 

@@ -282,6 +282,32 @@ TEST(quads, are_gathered) {
     expect_quads<64, of_quarters>(numbers);
 }
 
+template <std::size_t Rows>
+void expect_repeated_quads(reference::random& numbers) {
+    const auto q = random_span(256, numbers);
+    std::array<bool, 64> seen{};
+    const auto expect = [&]<std::size_t V>(std::integral_constant<std::size_t, V> v) {
+        const auto repeated = stored(simd::repeat_quads<Rows, V, arch>(q.data()).as_bytes());
+        for (std::size_t i = 0; i < 64; ++i) {
+            const auto place = simd::place_of_row_quad<Rows>(v, i / 4 / Rows);
+            EXPECT_EQ(repeated[i], q[4 * place + i % 4]) << "vector " << v << ", byte " << i;
+            seen[place] = true;
+        }
+    };
+    [&]<std::size_t... V>(std::index_sequence<V...>) {
+        (expect(std::integral_constant<std::size_t, V>{}), ...);
+    }
+    (std::make_index_sequence<4 * Rows>{});
+    for (const bool place : seen) EXPECT_TRUE(place);
+}
+
+TEST(quads, are_repeated_for_rows) {
+    reference::random numbers(8);
+    expect_repeated_quads<4>(numbers);
+    expect_repeated_quads<8>(numbers);
+    expect_repeated_quads<16>(numbers);
+}
+
 TEST(quads, thirty_two_bytes_twice) {
     reference::random numbers(71);
     const auto from = random_span(32, numbers);

@@ -31,46 +31,31 @@ struct alignas(64) activation_tile {
     float minus_odd[16];  ///< minus scale times the sum of q of 32, where the run is an odd one
 };
 
-/// The same with everything as often as rows stand together, for archs that keep it so.
-template <std::size_t Rows>
-struct repeated_activation_tile : activation_tile {
-    std::int8_t repeated[Rows * tile_weights];  ///< every quad
-    std::int32_t repeated_start[Rows * 64];     ///< the first of every set of vectors
-    float repeated_scale[Rows * 16];            ///< of every group that has a scale
-    float repeated_sum[Rows * 16];  ///< of the first run of every group, then of the second
-};
 /// With the activations of a fifth step, for orders that have one.
 struct five_step_activation_tile : activation_tile {
     std::int8_t fifth[64];
 };
-/// Either with the magnitudes of q or `repeated`, for archs that keep these.
-template <class Tile, std::size_t Bytes>
+/// Either with the magnitudes of q, for archs that keep these.
+template <class Tile>
 struct activation_tile_with_magnitudes : Tile {
-    std::uint8_t magnitude[Bytes];
+    std::uint8_t magnitude[tile_weights];
 };
 
 namespace detail {
 
-template <class Tile, std::size_t Bytes>
+template <class Tile>
 using maybe_with_magnitudes =
-    std::conditional_t<simd::keeps_magnitudes, activation_tile_with_magnitudes<Tile, Bytes>, Tile>;
+    std::conditional_t<simd::keeps_magnitudes, activation_tile_with_magnitudes<Tile>, Tile>;
 
 template <class Order>
 struct tile_of_order {
-    using type = maybe_with_magnitudes<activation_tile, tile_weights>;
+    using type = maybe_with_magnitudes<activation_tile>;
 };
 template <class Order>
     requires(steps_of<Order> == 5)
 struct tile_of_order<Order> {
-    using type = maybe_with_magnitudes<five_step_activation_tile, tile_weights>;
+    using type = maybe_with_magnitudes<five_step_activation_tile>;
 };
-template <class Order>
-    requires simd::keeps_repeated_quads<std::size_t{Order::rows}>
-struct tile_of_order<Order> {
-    static constexpr auto rows = std::size_t{Order::rows};
-    using type = maybe_with_magnitudes<repeated_activation_tile<rows>, rows * tile_weights>;
-};
-
 // 256 values in the order of the weights.
 struct alignas(64) quantized_tile {
     std::int8_t q[tile_weights];
@@ -194,28 +179,9 @@ void arrange(const quantized_tile& from, Tile& tile) noexcept {
             tile.fifth[lane] = weight < 0 ? std::int8_t{0} : from.q[weight];
         }
     }
-    if constexpr (requires {
-                      tile.repeated;
-                      Order::rows;
-                  }) {
-        constexpr auto rows = std::size_t{Order::rows};
-        for (std::size_t i = 0; i < rows * tile_weights / 4; ++i) {
-            std::memcpy(tile.repeated + 4 * i, tile.q + 4 * (i / rows), 4);
-        }
-        constexpr auto runs = std::size_t{Group} / 16;
-        constexpr auto groups = tile_weights / std::size_t{Group};
-        for (std::size_t i = 0; i < groups * rows; ++i) {
-            tile.repeated_scale[i] = tile.scale[i / rows * runs];
-            for (std::size_t run = 0; run < runs; ++run) {
-                tile.repeated_sum[run * groups * rows + i] = tile.sum[i / rows * runs + run];
-            }
-        }
-    }
     if constexpr (requires { tile.magnitude; }) {
-        const std::int8_t* values = tile.q;
-        if constexpr (requires { tile.repeated; }) values = tile.repeated;
-        for (std::size_t i = 0; i < sizeof tile.magnitude; ++i) {
-            tile.magnitude[i] = static_cast<std::uint8_t>(std::abs(values[i]));
+        for (std::size_t i = 0; i < tile_weights; ++i) {
+            tile.magnitude[i] = static_cast<std::uint8_t>(std::abs(tile.q[i]));
         }
     }
     for (std::size_t quad = 0; quad < tile_weights / 4; ++quad) {
@@ -231,13 +197,6 @@ void arrange(const quantized_tile& from, Tile& tile) noexcept {
     }
     if constexpr (requires { Order::add_up(tile.start); }) {
         Order::add_up(tile.start);
-        if constexpr (requires { tile.repeated_start; }) {
-            constexpr auto rows = std::size_t{Order::rows};
-            constexpr auto set = std::size_t{Order::quads_of_set};
-            for (std::size_t i = 0; i < 64 / set * 16; ++i) {
-                tile.repeated_start[i] = tile.start[i / 16 * set + i % 16 / rows];
-            }
-        }
     } else {
         // Sums go on from step to step while these are of the same groups.
         static constexpr std::array<bool, 3> goes_on{same_groups<Order, Group>(0, 1),

@@ -165,12 +165,10 @@ BPW_INLINE void multiply_tile(const tile_ref<T>& tile, const tiles_of_vectors<Ti
                 simd::add_dot4_of_run<Unpack::max, lowered, place.number, place.count>(
                     sum[c], pairs[c], of_step, simd::registers_at<A>(factor)...);
             };
-            // Magnitudes of rows that stand together are not in the order of q.
             if constexpr (Step == 4) {
                 static_assert(lowered == 0 || Step != 4);
                 add(of_vector.fifth);
-            } else if constexpr (
-                requires { of_vector.magnitude; } && !requires { of_vector.repeated; })
+            } else if constexpr (requires { of_vector.magnitude; })
                 add(of_vector.q + 64 * Step, of_vector.magnitude + 64 * Step);
             else
                 add(of_vector.q + 64 * Step);
@@ -218,7 +216,7 @@ using sums_of_rows =
     std::conditional_t<interleaved_rows<T>, sums_of_row_groups<A, N>, sums_of_vectors<A, N>>;
 
 // Full tiles first ... end - 1 of the rows from `row` on that stand together, times those of N
-// vectors. Memory is read `ahead` bytes ahead.
+// vectors. Where the processor does not, memory is read `ahead` bytes ahead.
 template <class A, class T, class Tile, std::size_t N>
 BPW_INLINE void multiply_tiles(const matrix_view<T>& w, std::size_t row, std::size_t first,
                                std::size_t end, std::size_t ahead,
@@ -228,7 +226,13 @@ BPW_INLINE void multiply_tiles(const matrix_view<T>& w, std::size_t row, std::si
     auto from = x;
     for (auto& tile : from) tile += first;
     for (std::size_t block = first * full; block < end * full; block += full) {
-        simd::prefetch_ahead<full * sizeof(typename T::block)>(w.block(row, block).bytes, ahead);
+        // A row alone, or four, keep a processor busy enough that it reads ahead by itself in time.
+        constexpr auto bytes = full * sizeof(typename T::block);
+        const auto* const p = w.block(row, block).bytes;
+        if constexpr (N == 1 && traits<T>::rows <= 4)
+            simd::prefetch_next_page<bytes>(p);
+        else
+            simd::prefetch_ahead<bytes>(p, ahead);
         const tile_ref<T> tile{w, row, block, full};
         if constexpr (interleaved_rows<T>)
             multiply_row_tile<A>(tile, from, sums);

@@ -8,7 +8,7 @@
 // the others.
 #pragma once
 
-#include <bpw/simd/vector64.hpp>
+#include <bpw/simd/rows.hpp>
 
 #include <array>
 
@@ -78,11 +78,22 @@ inline constexpr bool sums_keep_to_groups = [] {
 }();
 
 // The order of the runs of 16 weights in vectors of what belongs to them, such as their scales:
-// that of the sums, if these keep to groups.
+// that of the sums, if these keep to groups. For rows that stand together, as what is repeated for
+// these: the first runs of the groups, then the second.
 template <class Order, int GroupSize>
 inline constexpr std::array<int, 16> order_of_runs = [] {
     auto runs = simd::in_place;
-    if constexpr (sums_keep_to_groups<Order, GroupSize>) {
+    if constexpr (requires { Order::rows; }) {
+        constexpr auto rows = std::size_t{Order::rows};
+        constexpr auto of_group = std::size_t{GroupSize} / 16;
+        constexpr auto vectors = rows / of_group;
+        for (std::size_t i = 0; i < 16; ++i) {
+            const auto v = i * rows / 16;
+            const auto group = v % vectors * 16 / rows + i % (16 / rows);
+            runs[simd::place_of_row_quad<rows>(v, i % (16 / rows))] =
+                static_cast<int>(group * of_group + v / vectors);
+        }
+    } else if constexpr (sums_keep_to_groups<Order, GroupSize>) {
         std::array<int, 16> taken{};
         for (int sum = 0; sum < 16; ++sum) {
             const int group = Order::weight(0, 4 * sum) / GroupSize;

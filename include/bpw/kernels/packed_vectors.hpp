@@ -87,6 +87,13 @@ template <executor Executor = const serial>
 
 #if BPW_EXCEPTIONS
 /// The same, or throws bpw::error.
+template <class T, executor Executor = const serial>
+void multiply(const matrix_view<T>& w, packed_vectors& x, vectors<float> y,
+              Executor&& run = serial{}) {
+    try_multiply(w, x, y, run).value();
+}
+
+/// The same, or throws bpw::error.
 template <executor Executor = const serial>
 void multiply(const any_matrix& w, packed_vectors& x, vectors<float> y, Executor&& run = serial{}) {
     try_multiply(w, x, y, run).value();

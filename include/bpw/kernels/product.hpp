@@ -200,8 +200,7 @@ void multiply_run(const matrix_view<T>& w, std::size_t first, std::size_t n,
 }
 
 // Calls f with the number of vectors to multiply at a time, a constant, and the first of them,
-// until all are. One at a time where vectors are emulated: more would take the compiler long, and
-// that is all.
+// until all are. One at a time where vectors are emulated, so that compilers have less to do.
 template <class F>
 void for_few_vectors(std::size_t count, F f) {
     constexpr bool emulated = simd::emulates_vectors;

@@ -39,18 +39,6 @@ struct row_group_sums {
     }
 };
 
-// The run of 16 columns that each of the sixteen scales of vector J belongs to; for groups of 32
-// the first (Next = 0) or the second (1).
-template <class T, int J, int Next = 0>
-inline constexpr auto run_of_scale = [] {
-    std::array<int, 16> out{};
-    for (int i = 0; i < 16; ++i) {
-        const int group = (16 * J + i) / traits<T>::rows;
-        out[static_cast<std::size_t>(i)] = group * row_layout<T>::group / 16 + Next;
-    }
-    return out;
-}();
-
 // The vector of scales that a set needs, and which of it each of the sixteen sums.
 template <class T, int Set>
 struct scales_of_set {
@@ -77,41 +65,22 @@ struct scales_of_set {
 
 // Registers of quads of the activations, or of their magnitudes, for vector V of a tile, each quad
 // for all rows.
-template <std::size_t Rows, std::size_t V, class A, class Tile>
-[[nodiscard]] BPW_INLINE auto values_of_rows(const Tile& x) noexcept {
-    if constexpr (requires { x.repeated; })
-        return simd::registers_at<A>(x.repeated + 64 * V);
-    else
-        return [all = simd::repeat_quads<Rows, A>(x.q + V * 64 / Rows)](std::size_t i)
-                   BPW_INLINE_LAMBDA { return xsimd::bitwise_cast<std::int8_t>(all.v[i]); };
-}
-template <std::size_t Rows, std::size_t V, class A, class Tile>
-[[nodiscard]] BPW_INLINE auto magnitudes_of_rows(const Tile& x) noexcept {
-    if constexpr (requires { x.repeated; }) {
-        return simd::registers_at<A>(x.magnitude + 64 * V);
-    } else {
-        const auto* const quads = reinterpret_cast<const std::int8_t*>(x.magnitude);
-        return [all = simd::repeat_quads<Rows, A>(quads + V * 64 / Rows)](std::size_t i)
-                   BPW_INLINE_LAMBDA { return all.v[i]; };
-    }
+template <std::size_t Rows, std::size_t V, class A, class Byte>
+[[nodiscard]] BPW_INLINE auto quads_of_rows(const Byte* q) noexcept {
+    return [all = simd::repeat_quads<Rows, V, A>(q)](std::size_t i)
+               BPW_INLINE_LAMBDA { return xsimd::bitwise_cast<Byte>(all.v[i]); };
 }
 
 // What the activations of the groups of scale vector J are multiplied with, and the sums of their
 // first (Run = 0) or second runs.
-template <class T, int J, class A, class Tile>
-[[nodiscard]] BPW_INLINE simd::float16<A> scales_of_groups(const Tile& x) noexcept {
-    if constexpr (requires { x.repeated_scale; })
-        return simd::float16<A>::load(x.repeated_scale + 16 * J);
-    else
-        return simd::spread(simd::float16<A>::load(x.scale), run_of_scale<T, J>);
+template <class T, std::size_t J, class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> scales_of_groups(const activation_tile& x) noexcept {
+    return simd::repeat_quads<std::size_t{traits<T>::rows}, J, A>(x.scale).as_float();
 }
-template <class T, int J, int Run, class A, class Tile>
-[[nodiscard]] BPW_INLINE simd::float16<A> sums_of_groups(const Tile& x) noexcept {
-    if constexpr (requires { x.repeated_sum; })
-        return simd::float16<A>::load(x.repeated_sum +
-                                      16 * (Run * static_cast<int>(scale_vectors<T>) + J));
-    else
-        return simd::spread(simd::float16<A>::load(x.sum), run_of_scale<T, J, Run>);
+template <class T, std::size_t J, std::size_t Run, class A>
+[[nodiscard]] BPW_INLINE simd::float16<A> sums_of_groups(const activation_tile& x) noexcept {
+    constexpr auto v = Run * scale_vectors<T> + J;
+    return simd::repeat_quads<std::size_t{traits<T>::rows}, v, A>(x.sum).as_float();
 }
 
 template <class A, std::size_t N>
@@ -130,14 +99,14 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const std::array<cons
         constexpr auto J = static_cast<int>(j);
         if constexpr (scaled_by_row<T>) {
             for_each_index<N>(
-                [&](auto c) BPW_INLINE_LAMBDA { scale[c][j] = scales_of_groups<T, J, A>(*x[c]); });
+                [&](auto c) BPW_INLINE_LAMBDA { scale[c][j] = scales_of_groups<T, j, A>(*x[c]); });
         } else {
             const auto own = row_scales<J, A>(tile);
             const auto add_offset = [&](const lanes& offset) BPW_INLINE_LAMBDA {
                 for_each_index<N>([&](auto c) BPW_INLINE_LAMBDA {
-                    sums[c].offsets.add_product(offset, sums_of_groups<T, J, 0, A>(*x[c]));
+                    sums[c].offsets.add_product(offset, sums_of_groups<T, j, 0, A>(*x[c]));
                     if constexpr (layout::group == 32) {
-                        sums[c].offsets.add_product(offset, sums_of_groups<T, J, 1, A>(*x[c]));
+                        sums[c].offsets.add_product(offset, sums_of_groups<T, j, 1, A>(*x[c]));
                     }
                 });
             };
@@ -149,13 +118,12 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const std::array<cons
                                                   row_bits<A, T, T::shift, J>(tile)));
             }
             for_each_index<N>([&](auto c) BPW_INLINE_LAMBDA {
-                scale[c][j] = own * scales_of_groups<T, J, A>(*x[c]);
+                scale[c][j] = own * scales_of_groups<T, j, A>(*x[c]);
             });
         }
     });
     const row_sets<A, T> sets(tile);
     for_each_index<std::size_t{layout::sets}>([&](auto s) BPW_INLINE_LAMBDA {
-        constexpr auto quads = std::size_t{layout::quads};
         constexpr auto first = s * std::size_t{layout::set};
         constexpr int lowered = lanes_lowered_by<T, A>;
         constexpr auto count = std::size_t{layout::set};
@@ -164,10 +132,7 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const std::array<cons
             const auto& of_vector = *x[c];
             auto sum = simd::int16x<A>::zero();
             if constexpr (start_bias<T, A> != 0) {
-                if constexpr (requires { of_vector.repeated_start; })
-                    sum = simd::int16x<A>::load(of_vector.repeated_start + 16 * s);
-                else
-                    sum = simd::repeat_ints<rows, A>(of_vector.start + first * quads);
+                sum = simd::repeat_quads<rows, first, A>(of_vector.start);
             }
             simd::pair_sums<A> pairs;
             for_each_index<count>([&](auto i) BPW_INLINE_LAMBDA {
@@ -175,9 +140,9 @@ BPW_INLINE void multiply_row_tile(const tile_ref<T>& tile, const std::array<cons
                     simd::add_dot4_of_run<unpacked::max, lowered, i, count>(sum, pairs, vectors[i],
                                                                             factor...);
                 };
-                const auto values = values_of_rows<rows, first + i, A>(of_vector);
+                const auto values = quads_of_rows<rows, first + i, A>(of_vector.q);
                 if constexpr (requires { of_vector.magnitude; })
-                    add(values, magnitudes_of_rows<rows, first + i, A>(of_vector));
+                    add(values, quads_of_rows<rows, first + i, A>(of_vector.magnitude));
                 else
                     add(values);
             });
@@ -208,7 +173,8 @@ void unpack_row_tile(const tile_ref<T>& tile, std::uint8_t* q, std::size_t quad_
             vectors[v].store(lanes);
             for (std::size_t i = 0; i < quads; ++i) {
                 const std::size_t quad =
-                    quad_places<typename unpacked::order>[(s * vectors.size() + v) * quads + i];
+                    quad_places<typename unpacked::order>[simd::place_of_row_quad<rows>(
+                        s * vectors.size() + v, i)];
                 std::memcpy(q + quad * quad_stride, lanes + 4 * rows * i, 4 * rows);
             }
         }

@@ -56,7 +56,11 @@ namespace detail {
 template <class V>
 [[nodiscard]] BPW_INLINE V opaque(V x) noexcept {
 #if defined(__GNUC__) && defined(__SSE2__)
+#ifdef __AVX512F__
+    asm("" : "+v"(x));
+#else
     asm("" : "+x"(x));
+#endif
 #endif
     return x;
 }

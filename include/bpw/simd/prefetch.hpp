@@ -30,13 +30,25 @@ BPW_INLINE void prefetch_for_writing([[maybe_unused]] const void* p) noexcept {
     __builtin_prefetch(p, 1);
 #endif
 }
-/// Asks for those that lie `distance` behind p. Twice, because processors drop requests when they
-/// are busy: a line is asked for first when it is farther away.
+/// For kernels that are faster than the processor's own reading ahead: asks for the `Bytes` bytes
+/// that lie `distance` behind p. Each line twice, first when it is farther away: asked for once,
+/// as many come too late as if requests were dropped.
 template <std::size_t Bytes>
 BPW_INLINE void prefetch_ahead(const void* p, std::size_t distance = prefetch_distance) noexcept {
     constexpr std::size_t while_before = 2048;
     prefetch<Bytes>(reinterpret_cast<std::uintptr_t>(p) + distance);
     prefetch<Bytes>(reinterpret_cast<std::uintptr_t>(p) + distance + while_before);
+}
+/// For kernels that leave reading ahead to the processor, which stops at the end of a page. A call
+/// stands for the `Bytes` bytes from p on, in turn: where a page begins among them, this asks for
+/// the first lines of the page behind that one.
+template <std::size_t Bytes>
+BPW_INLINE void prefetch_next_page(const void* p) noexcept {
+    constexpr std::uintptr_t page = 4096;
+    constexpr std::size_t first_lines = 256;
+    const auto at = reinterpret_cast<std::uintptr_t>(p);
+    const auto begin = (at + Bytes) / page * page;
+    if (begin - at <= Bytes) prefetch<first_lines>(begin + page);
 }
 
 }  // namespace simd

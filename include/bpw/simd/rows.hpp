@@ -7,61 +7,62 @@ BPW_NAMESPACE_BEGIN
 
 namespace simd {
 
-namespace detail {
-
-// Byte i of the result is byte from[i] of the 4 * (16 / Rows) bytes at p.
+/// Where quad `quad` of vector v stands among the 64 quads of a tile that are the same for `Rows`
+/// rows: a vector takes 16 / Rows of them. Where it takes four, the first ones of four vectors
+/// stand together, then the second ones, ...: so none of them leaves its 16 bytes when it is
+/// repeated.
 template <std::size_t Rows>
-inline constexpr auto repeated_quads = [] {
-    std::array<std::uint8_t, 64> from{};
-    for (std::size_t i = 0; i < 64; ++i) {
-        from[i] = static_cast<std::uint8_t>(i / 4 / Rows * 4 + i % 4);
-    }
-    return from;
-}();
-
-template <class A>
-[[nodiscard]] BPW_INLINE u8_batch<A> all_of_quad(const std::int8_t* p) noexcept {
-    std::int32_t quad = 0;
-    std::memcpy(&quad, p, 4);
-    return xsimd::bitwise_cast<std::uint8_t>(i32_batch<A>(quad));
+[[nodiscard]] constexpr std::size_t place_of_row_quad(std::size_t v, std::size_t quad) noexcept {
+    return Rows == 4 ? v / 4 * 16 + 4 * quad + v % 4 : v * (16 / Rows) + quad;
 }
 
-template <std::size_t Rows, class A>
-[[nodiscard]] BPW_INLINE bytes64<A> repeat_quads(const std::int8_t* p, xsimd::generic) noexcept {
-    if constexpr (u8_batch<A>::size <= 16 || (u8_batch<A>::size == 32 && Rows >= 8)) {
-        return bytes64<A>::make([&](std::size_t i) {
-            return all_of_quad<A>(p + i * u8_batch<A>::size / 4 / Rows * 4);
-        });
+namespace detail {
+
+template <class A>
+[[nodiscard]] BPW_INLINE i32_batch<A> all_of_quad(const void* p) noexcept {
+    std::int32_t quad = 0;
+    std::memcpy(&quad, p, 4);
+    return i32_batch<A>(quad);
+}
+
+template <std::size_t Rows, std::size_t V, class A>
+[[nodiscard]] BPW_INLINE int16x<A> repeat_quads(const void* q, xsimd::generic) noexcept {
+    constexpr auto size = i32_batch<A>::size;
+    const auto quad = [&](std::size_t lane) {
+        return static_cast<const char*>(q) + 4 * place_of_row_quad<Rows>(V, lane / Rows);
+    };
+    if constexpr (size <= Rows) {
+        return int16x<A>::make([&](std::size_t i) { return all_of_quad<A>(quad(i * size)); });
     } else {
-        std::uint8_t out[64];
-        for (std::size_t i = 0; i < 16; ++i) std::memcpy(out + 4 * i, p + i / Rows * 4, 4);
-        return bytes64<A>::load(out);
+        std::int32_t out[16];
+        for (std::size_t i = 0; i < 16; ++i) std::memcpy(out + i, quad(i), 4);
+        return int16x<A>::load(out);
     }
 }
 #if XSIMD_WITH_AVX2
-template <std::size_t Rows, class A>
+template <std::size_t Rows, std::size_t V, class A>
     requires(Rows == 4)
-[[nodiscard]] BPW_INLINE bytes64<A> repeat_quads(const std::int8_t* p, xsimd::avx2) noexcept {
-    const __m256i all =
-        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-    const auto index = bytes64<A>::load(repeated_quads<Rows>.data());
-    return bytes64<A>::make([&](std::size_t i) { return _mm256_shuffle_epi8(all, index.v[i]); });
+[[nodiscard]] BPW_INLINE int16x<A> repeat_quads(const void* q, xsimd::avx2) noexcept {
+    const auto* const four = static_cast<const __m256i*>(q) + V / 4 * 2;
+    constexpr int from = V % 4 * 0x55;
+    return {{_mm256_shuffle_epi32(_mm256_loadu_si256(four), from),
+             _mm256_shuffle_epi32(_mm256_loadu_si256(four + 1), from)}};
 }
 #endif
 #if XSIMD_WITH_AVX512BW
-template <std::size_t Rows, class A>
-[[nodiscard]] BPW_INLINE bytes64<A> repeat_quads(const std::int8_t* p, xsimd::avx512bw) noexcept {
+template <std::size_t Rows, std::size_t V, class A>
+[[nodiscard]] BPW_INLINE int16x<A> repeat_quads(const void* q, xsimd::avx512bw) noexcept {
     if constexpr (Rows == 16) {
-        return {{all_of_quad<A>(p)}};
+        return {{all_of_quad<A>(static_cast<const char*>(q) + 4 * V)}};
+    } else if constexpr (Rows == 8) {
+        const __m128i two =
+            _mm_loadl_epi64(reinterpret_cast<const __m128i*>(static_cast<const char*>(q) + 8 * V));
+        const __m512i index = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+        return {{_mm512_maskz_permutexvar_epi32(every_lane, index, _mm512_castsi128_si512(two))}};
     } else {
-        const __m512i index = _mm512_loadu_si512(repeated_quads<Rows>.data());
-        if constexpr (Rows == 8) {
-            const __m128i two = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-            return {{_mm512_shuffle_epi8(_mm512_maskz_broadcastq_epi64(every_pair, two), index)}};
-        } else {
-            const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-            return {{_mm512_shuffle_epi8(_mm512_maskz_broadcast_i32x4(every_lane, four), index)}};
-        }
+        const __m512i four = _mm512_loadu_si512(static_cast<const __m512i*>(q) + V / 4);
+        return {{_mm512_maskz_shuffle_epi32(every_lane, four,
+                                            static_cast<_MM_PERM_ENUM>(V % 4 * 0x55))}};
     }
 }
 #endif
@@ -163,74 +164,19 @@ template <const std::array<std::uint8_t, 64>& From, class A>
 }
 #endif
 
-inline constexpr bool shuffles_quads = XSIMD_WITH_AVX2;
-
-template <std::size_t Rows, class A>
-[[nodiscard]] BPW_INLINE int16x<A> repeat_ints(const std::int32_t* p, xsimd::generic) noexcept {
-    if constexpr (i32_batch<A>::size <= Rows) {
-        return int16x<A>::make(
-            [&](std::size_t i) { return i32_batch<A>(p[i * i32_batch<A>::size / Rows]); });
-    } else {
-        std::int32_t out[16];
-        for (std::size_t i = 0; i < 16; ++i) out[i] = p[i / Rows];
-        return int16x<A>::load(out);
-    }
-}
-#if XSIMD_WITH_AVX2
-template <std::size_t Rows, class A>
-    requires(Rows == 4)
-[[nodiscard]] BPW_INLINE int16x<A> repeat_ints(const std::int32_t* p, xsimd::avx2) noexcept {
-    const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    const auto from = [&](__m256i index) {
-        return _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(four), index);
-    };
-    return {{from(_mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1)),
-             from(_mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3))}};
-}
-#endif
-#if XSIMD_WITH_AVX512F
-template <std::size_t Rows, class A>
-[[nodiscard]] BPW_INLINE int16x<A> repeat_ints(const std::int32_t* p, xsimd::avx512f) noexcept {
-    if constexpr (Rows == 16) {
-        return {{i32_batch<A>(p[0])}};
-    } else {
-        static constexpr auto from = [] {
-            std::array<std::int32_t, 16> out{};
-            for (std::size_t i = 0; i < 16; ++i) out[i] = static_cast<std::int32_t>(i / Rows);
-            return out;
-        }();
-        // Rows == 8 needs two of the four.
-        const __m128i four = Rows == 8 ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))
-                                       : _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-        return {{_mm512_maskz_permutexvar_epi32(every_lane, _mm512_loadu_si512(from.data()),
-                                                _mm512_maskz_broadcast_i32x4(every_lane, four))}};
-    }
-}
-#endif
-
 }  // namespace detail
 
-/// Whether repeat_quads() takes an operation for every register, so that quads that are used often
-/// are better kept repeated.
-template <std::size_t Rows>
-inline constexpr bool keeps_repeated_quads = detail::shuffles_quads&& Rows == 4;
-
-/// 16 / Rows quads of bytes, each `Rows` times: 4, 8 or 16 rows.
-template <std::size_t Rows, class A>
-[[nodiscard]] BPW_INLINE bytes64<A> repeat_quads(const std::int8_t* p) noexcept {
-    return detail::repeat_quads<Rows, A>(p, A{});
+/// Vector V of the quads of a tile, each for all of `Rows` rows: 4, 8 or 16. q: its 64 quads of
+/// bytes, or 64 integers, in the order of place_of_row_quad.
+template <std::size_t Rows, std::size_t V, class A>
+[[nodiscard]] BPW_INLINE int16x<A> repeat_quads(const void* q) noexcept {
+    return detail::repeat_quads<Rows, V, A>(q, A{});
 }
 
 /// Byte i of the result is p[From[i]], out of the 64 bytes at p.
 template <const std::array<std::uint8_t, 64>& From, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> load_permuted(const std::uint8_t* p) noexcept {
     return detail::load_permuted<From, A>(p, A{});
-}
-
-/// 16 / Rows integers, each `Rows` times.
-template <std::size_t Rows, class A>
-[[nodiscard]] BPW_INLINE int16x<A> repeat_ints(const std::int32_t* p) noexcept {
-    return detail::repeat_ints<Rows, A>(p, A{});
 }
 
 /// `Width` bits of every byte, from bit S0 on in the first quarter of 16 bytes, S1 in the second

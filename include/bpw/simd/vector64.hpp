@@ -576,6 +576,16 @@ template <int Width, int Low, int High, int To, bool Loose, class A>
         x, A{}, std::make_index_sequence<64 / u8_batch<A>::size>{});
 }
 
+/// The same bytes, of which compilers do not know where they were loaded from.
+template <class A>
+[[nodiscard]] BPW_INLINE bytes64<A> opaque(const bytes64<A>& x) noexcept {
+    if constexpr (emulates_vectors)
+        return x;
+    else
+        return bytes64<A>::make(
+            [&](std::size_t i) -> u8_batch<A> { return detail::opaque(x.v[i].data); });
+}
+
 /// 32 bytes twice.
 template <class A>
 [[nodiscard]] BPW_INLINE bytes64<A> twice32(const std::uint8_t* p) noexcept {

@@ -152,8 +152,8 @@ struct codes_of<iq4_kss> {
 };
 
 // The lanes of a step by what Unpack makes of codes: a lookup in its table, or from_codes().
-template <class Unpack, class Planes, int Step, int By, class A, class T>
-[[nodiscard]] BPW_INLINE simd::bytes64<A> lanes_of_codes(const tile_ref<T>& tile) noexcept {
+template <class Unpack, class Planes, int Step, int By, class A, class Tile>
+[[nodiscard]] BPW_INLINE simd::bytes64<A> lanes_of_codes(const Tile& tile) noexcept {
     if constexpr (simd::looks_up_low_bits<A> && requires {
                       Unpack::table;
                       Planes::template codes<Step, A, true>(tile);

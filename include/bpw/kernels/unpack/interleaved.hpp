@@ -138,24 +138,38 @@ struct row_layout {
     }
 };
 
-// The order of the quads in the vectors. In a set the sums of quads that go to the same lanes are
-// added up in front.
+// In a set, adds the sums of quads that go to the same lanes to those of its first vector.
+template <class T>
+void add_up_sets(std::int32_t (&start)[64]) noexcept {
+    constexpr auto place = simd::place_of_row_quad<std::size_t{row_layout<T>::rows}>;
+    constexpr auto set = std::size_t{row_layout<T>::set};
+    for (std::size_t v = 0; v < std::size_t{row_layout<T>::vectors}; ++v) {
+        for (std::size_t quad = 0; quad < std::size_t{row_layout<T>::quads}; ++quad) {
+            if (v % set != 0) start[place(v / set * set, quad)] += start[place(v, quad)];
+        }
+    }
+}
+
+// The order of the quads that the rows are multiplied with.
 template <class T>
 struct row_order {
     using layout = row_layout<T>;
     static constexpr int rows = layout::rows;
-    static constexpr int quads_of_set = layout::set * layout::quads;
-    [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
-        const int quad = (64 * step + lane) / 4;
-        return layout::column(quad / layout::quads, quad % layout::quads) + lane % 4;
-    }
-    static void add_up(std::int32_t (&start)[64]) noexcept {
-        constexpr auto quads = std::size_t{layout::quads};
-        constexpr auto step = std::size_t{layout::set} * quads;
-        for (std::size_t at = 0; at < 64; at += step) {
-            for (std::size_t i = quads; i < step; ++i) start[at + i % quads] += start[at + i];
+    static constexpr auto columns = [] {
+        std::array<std::int16_t, 64> out{};
+        for (int v = 0; v < layout::vectors; ++v) {
+            for (int quad = 0; quad < layout::quads; ++quad) {
+                out[simd::place_of_row_quad<std::size_t{rows}>(static_cast<std::size_t>(v),
+                                                               static_cast<std::size_t>(quad))] =
+                    static_cast<std::int16_t>(layout::column(v, quad));
+            }
         }
+        return out;
+    }();
+    [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
+        return columns[static_cast<std::size_t>(16 * step + lane / 4)] + lane % 4;
     }
+    static void add_up(std::int32_t (&start)[64]) noexcept { add_up_sets<T>(start); }
 };
 
 // Upper bits of a vector's codes: a place for each quarter of 16 bytes.
@@ -324,6 +338,17 @@ template <int J, class A, class T>
 
 }  // namespace detail
 
+namespace detail {
+
+// A tile with some of its codes in a register: 64 bytes, in which the slots of several vectors lie.
+template <class A, class T>
+struct loaded_codes {
+    const tile_ref<T>& tile;
+    simd::bytes64<A> slots;
+};
+
+}  // namespace detail
+
 /// The lanes of vector V of a tile of interleaved rows, 4 R of them, lowered by By; see
 /// detail::row_layout.
 template <class T>
@@ -332,16 +357,25 @@ struct unpack<T> : detail::code_rule<T> {
     using layout = detail::row_layout<T>;
     using order = detail::row_order<T>;
 
-    template <int V, class A, bool Loose = false>
-    [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(const tile_ref<T>& tile) noexcept {
+    // The codes of vector V and of those whose slots follow its own.
+    template <int V, class A>
+    [[nodiscard]] BPW_INLINE static detail::loaded_codes<A, T> load(
+        const tile_ref<T>& tile) noexcept {
         constexpr int in_block = V % layout::block_vectors;
         const auto* const block = tile.block(V / layout::block_vectors).bytes;
-        const auto* const p = block + T::q.low.rule.byte + 64 * (in_block / layout::slots);
+        return {tile, simd::bytes64<A>::load(block + T::q.low.rule.byte +
+                                             64 * (in_block / layout::slots))};
+    }
+    template <int V, class A, bool Loose = false>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> codes(
+        const detail::loaded_codes<A, T>& from) noexcept {
+        constexpr int in_block = V % layout::block_vectors;
         auto codes =
-            simd::bytes64<A>::load(p)
+            from.slots
                 .template field<layout::width, layout::width*(in_block % layout::slots), Loose>();
         if constexpr (requires { T::q.high; }) {
             using plan = detail::upper_plan<T, in_block>;
+            const auto* const block = from.tile.block(V / layout::block_vectors).bytes;
             const auto upper =
                 simd::fields_of_quarters<plan::width, layout::width, Loose, plan::shift(0),
                                          plan::shift(1), plan::shift(2), plan::shift(3)>(
@@ -350,9 +384,10 @@ struct unpack<T> : detail::code_rule<T> {
         }
         return codes;
     }
-    template <int V, class A, int By = 0>
-    [[nodiscard]] BPW_INLINE static simd::bytes64<A> row_lanes(const tile_ref<T>& tile) noexcept {
-        return detail::lanes_of_codes<detail::code_rule<T>, unpack, V, By, A>(tile);
+    template <int V, int By = 0, class A>
+    [[nodiscard]] BPW_INLINE static simd::bytes64<A> row_lanes(
+        const detail::loaded_codes<A, T>& from) noexcept {
+        return detail::lanes_of_codes<detail::code_rule<T>, unpack, V, By, A>(from);
     }
 };
 
@@ -367,11 +402,19 @@ class row_sets {
     template <int Set, int By = 0>
     [[nodiscard]] BPW_INLINE auto get() const noexcept {
         constexpr int size = row_layout<T>::set;
-        return [&]<int... I>(std::integer_sequence<int, I...>) BPW_INLINE_LAMBDA {
-            return std::array<simd::bytes64<A>, std::size_t{size}>{
-                unpack<T>::template row_lanes<Set * size + I, A, By>(tile_)...};
-        }
-        (std::make_integer_sequence<int, size>{});
+        constexpr int slots = std::min(row_layout<T>::slots, size);
+        std::array<simd::bytes64<A>, std::size_t{size}> out;
+        for_each_index<std::size_t{size / slots}>([&](auto i) BPW_INLINE_LAMBDA {
+            constexpr int first = Set * size + slots * static_cast<int>(i);
+            auto from = unpack<T>::template load<first, A>(tile_);
+            // Compilers would load bytes again for each of the vectors.
+            if constexpr (slots > 1) from.slots = simd::opaque(from.slots);
+            for_each_index<std::size_t{slots}>([&](auto slot) BPW_INLINE_LAMBDA {
+                constexpr int v = first + static_cast<int>(slot);
+                out[slots * i + slot] = unpack<T>::template row_lanes<v, By>(from);
+            });
+        });
+        return out;
     }
 
   private:

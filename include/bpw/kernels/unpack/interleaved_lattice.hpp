@@ -38,14 +38,13 @@ struct row_layout<T> {
 // The same for all types, so that they share activations.
 struct lattice_row_order {
     static constexpr int rows = 4;
-    static constexpr int quads_of_set = 16;
     [[nodiscard]] static constexpr int weight(int step, int lane) noexcept {
-        const int run = 4 * step + lane % 16 / 4;
-        return 16 * run + 4 * (lane % 4) + lane / 16;
+        const int run = 4 * step + lane / 16;
+        return 16 * run + 4 * (lane % 4) + lane % 16 / 4;
     }
     static void add_up(std::int32_t (&start)[64]) noexcept {
-        for (std::size_t at = 0; at < 64; at += 16) {
-            for (std::size_t i = 4; i < 16; ++i) start[at + i % 4] += start[at + i];
+        for (std::size_t at = 0; at < 64; ++at) {
+            if (at % 4 != 0) start[at / 4 * 4] += start[at];
         }
     }
 };
