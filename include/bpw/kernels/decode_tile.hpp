@@ -141,7 +141,7 @@ BPW_INLINE void put(const simd::float16<A>& x, float* to) noexcept {
 }
 
 template <class A, class T>
-void decode_full_tile(const tile_ref<T>& tile, float* out) noexcept {
+BPW_INLINE void decode_full_tile(const tile_ref<T>& tile, float* out) noexcept {
     using lanes = simd::float16<A>;
     const tile_values<A, T> values(tile);
     const auto scales = scales_of<unpack<T>, A>(tile);
