@@ -26,6 +26,16 @@ void for_every_integer_type(F f) {
     }
 }
 
+// Calls f(tag<T>) for each of the types.
+template <class... T, class F>
+void for_types(F f) {
+    const auto call = [&]<class Each>(bpw::tag<Each> type) {
+        SCOPED_TRACE(std::string(Each::name));
+        f(type);
+    };
+    (call(bpw::tag<T>{}), ...);
+}
+
 inline std::vector<float> random_floats(std::size_t n, reference::random& numbers) {
     std::vector<float> x(n);
     for (auto& v : x) v = numbers.uniform();
