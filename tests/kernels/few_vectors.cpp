@@ -13,16 +13,16 @@ namespace {
 
 using integer_types::random_floats;
 
-// All types, or one for every kind of kernel where compilers would take too long for all.
+// All types, or one for every kind of kernel.
 template <class F>
 void for_tested_types(F f) {
-#ifdef BPW_ONE_TYPE_OF_A_KIND
+#ifdef BPW_ALL_TYPES
+    integer_types::for_every_integer_type(f);
+#else
     integer_types::for_types<bpw::q4_0, bpw::q8_0, bpw::q8_KV, bpw::iq1_bn, bpw::q4_K, bpw::q6_K,
                              bpw::iq4_k, bpw::iq6_k, bpw::iq2_xxs, bpw::iq1_s, bpw::iq3_s,
                              bpw::iq4_kt, bpw::q4_0_r8, bpw::iq4_ks_r4, bpw::iq3_xxs_r4,
                              bpw::q8_k_r16>(f);
-#else
-    integer_types::for_every_integer_type(f);
 #endif
 }
 
