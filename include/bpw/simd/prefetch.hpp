@@ -40,15 +40,15 @@ BPW_INLINE void prefetch_ahead(const void* p, std::size_t distance = prefetch_di
     prefetch<Bytes>(reinterpret_cast<std::uintptr_t>(p) + distance + while_before);
 }
 /// For kernels that leave reading ahead to the processor, which stops at the end of a page. A call
-/// stands for the `Bytes` bytes from p on, in turn: where a page begins among them, this asks for
-/// the first lines of the page behind that one.
+/// stands for the `Bytes` bytes from p on, in turn: once a page this asks for the first lines of
+/// the next one.
 template <std::size_t Bytes>
 BPW_INLINE void prefetch_next_page(const void* p) noexcept {
     constexpr std::uintptr_t page = 4096;
+    constexpr std::uintptr_t distance = 3072;
     constexpr std::size_t first_lines = 256;
-    const auto at = reinterpret_cast<std::uintptr_t>(p);
-    const auto begin = (at + Bytes) / page * page;
-    if (begin - at <= Bytes) prefetch<first_lines>(begin + page);
+    const auto ahead = reinterpret_cast<std::uintptr_t>(p) + distance;
+    if (ahead % page < Bytes) prefetch<first_lines>(ahead / page * page);
 }
 
 }  // namespace simd
