@@ -4,10 +4,11 @@ include_guard()
 
 # bpw_arch_flags(<out> <level>): the compiler flags of a level.
 function(bpw_arch_flags out level)
-    # xsimd knows VBMI only together with IFMA, as every processor has them.
+    # xsimd knows VBMI only together with IFMA, as every processor has them. Those with VBMI and VNNI
+    # have GFNI too.
     set(avx2 -mavx2 -mfma -mf16c -mbmi2)
     set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd)
-    list(APPEND avx512 -mavx512ifma -mavx512vbmi -mavx512vnni -mprefer-vector-width=512)
+    list(APPEND avx512 -mavx512ifma -mavx512vbmi -mavx512vnni -mgfni -mprefer-vector-width=512)
     if(level STREQUAL "scalar")
         set(flags -DBPW_FORCE_SCALAR)
     elseif(level STREQUAL "sse4.1")

@@ -41,6 +41,7 @@ const char* missing_feature(std::string_view level) {
         if (!__builtin_cpu_supports("avx512ifma")) return "avx512ifma";
         if (!__builtin_cpu_supports("avx512vnni")) return "avx512vnni";
         if (!__builtin_cpu_supports("avx512vbmi")) return "avx512vbmi";
+        if (!__builtin_cpu_supports("gfni")) return "gfni";
     }
 #elif defined(__aarch64__) && defined(__linux__)
     constexpr unsigned long asimd_dot_product = 1UL << 20;     // HWCAP_ASIMDDP

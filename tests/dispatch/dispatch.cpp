@@ -59,9 +59,9 @@ TEST(cpu, has_what_the_compiler_says_that_it_has) {
     EXPECT_EQ(bpw::cpu_has(arch::avx), __builtin_cpu_supports("avx") != 0);
     EXPECT_EQ(bpw::cpu_has(arch::avx2), avx2);
     EXPECT_EQ(bpw::cpu_has(arch::avx512bw), bw);
-    EXPECT_EQ(bpw::cpu_has(arch::avx512), bw && __builtin_cpu_supports("avx512ifma") &&
-                                              __builtin_cpu_supports("avx512vbmi") &&
-                                              __builtin_cpu_supports("avx512vnni"));
+    EXPECT_EQ(bpw::cpu_has(arch::avx512),
+              bw && __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512vbmi") &&
+                  __builtin_cpu_supports("gfni") && __builtin_cpu_supports("avx512vnni"));
 #if !defined(__clang__)
     EXPECT_EQ(bpw::cpu_has(arch::avxvnni), avx2 && __builtin_cpu_supports("avxvnni"));
 #endif

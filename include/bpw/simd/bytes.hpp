@@ -362,6 +362,53 @@ template <int By, class A>
 }
 #endif
 
+template <int Width, int By, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> byte_field_on(const u8_batch<A>& x, xsimd::generic) noexcept {
+    const auto moved = shift_right_on<By, A>(x, A{});
+    if constexpr (By + Width == 8)
+        return moved;
+    else
+        return moved & u8_batch<A>(static_cast<std::uint8_t>((1 << Width) - 1));
+}
+
+// What GFNI multiplies a byte with to move its bits From ... From + Width - 1 to bits To ... and to
+// clear the others.
+[[nodiscard]] constexpr long long field_matrix(int width, int from, int to) noexcept {
+    std::uint64_t matrix = 0;
+    for (int i = 0; i < width; ++i) matrix |= std::uint64_t{1} << (from + i) << 8 * (7 - to - i);
+    return static_cast<long long>(matrix);
+}
+
+#if XSIMD_WITH_AVX2 && defined(__GFNI__)
+template <int Width, int By, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> byte_field_on(const u8_batch<A>& x, xsimd::avx2) noexcept {
+    return _mm256_gf2p8affine_epi64_epi8(x, _mm256_set1_epi64x(field_matrix(Width, By, 0)), 0);
+}
+#endif
+#if XSIMD_WITH_AVX512BW && defined(__GFNI__)
+template <int Width, int By, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> byte_field_on(const u8_batch<A>& x, xsimd::avx512bw) noexcept {
+    return _mm512_gf2p8affine_epi64_epi8(x, _mm512_set1_epi64(field_matrix(Width, By, 0)), 0);
+}
+#endif
+#if XSIMD_WITH_AVX512BW
+// `Width` bits of every byte, at bits To ... of the result: each 8 bytes have their own place in
+// From. Where Loose, anything may be beside them.
+template <int Width, int To, bool Loose, int... From>
+[[nodiscard]] BPW_INLINE __m512i fields_of_octets(__m512i x) noexcept {
+    static_assert(sizeof...(From) == 8);
+#if defined(__GFNI__)
+    alignas(64) static constexpr long long matrices[]{field_matrix(Width, From, To)...};
+    return _mm512_gf2p8affine_epi64_epi8(x, _mm512_load_si512(matrices), 0);
+#else
+    alignas(64) static constexpr long long by[]{((From - To) & 63)...};
+    const __m512i turned = _mm512_maskz_rorv_epi64(0xff, x, _mm512_load_si512(by));
+    if constexpr (Loose) return turned;
+    return _mm512_and_si512(turned, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To)));
+#endif
+}
+#endif
+
 }  // namespace detail
 
 /// sum[i] + u[4 i] s[4 i] + ... + u[4 i + 3] s[4 i + 3], exact.
@@ -451,6 +498,16 @@ template <int By, class A>
     } else {
         return detail::shift_right_on<By, A>(x, A{});
     }
+}
+
+/// Bits By ... By + Width - 1 of every byte.
+template <int Width, int By, class A>
+[[nodiscard]] BPW_INLINE u8_batch<A> byte_field(const u8_batch<A>& x) noexcept {
+    static_assert(Width > 0 && By >= 0 && By + Width <= 8);
+    if constexpr (By == 0)
+        return x & u8_batch<A>(static_cast<std::uint8_t>((1 << Width) - 1));
+    else
+        return detail::byte_field_on<Width, By, A>(x, A{});
 }
 
 }  // namespace simd

@@ -71,7 +71,7 @@ struct cpuid_words {
     if (level == arch::avxvnni) return has_avx2 && more.a >= 1 && all(cpuid(7, 1).a, 4);
     const bool has_avx512bw = has_avx2 && all(states, 5, 6, 7) && all(more.b, 16, 17, 28, 30, 31);
     if (level == arch::avx512bw) return has_avx512bw;
-    return level == arch::avx512 && has_avx512bw && all(more.b, 21) && all(more.c, 1, 11);
+    return level == arch::avx512 && has_avx512bw && all(more.b, 21) && all(more.c, 1, 8, 11);
 }
 #elif defined(__aarch64__)
 [[nodiscard]] inline bool cpu_has_on_aarch64(arch level) noexcept {

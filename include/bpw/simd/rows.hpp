@@ -107,13 +107,7 @@ template <int Width, int To, bool Loose, int S0, int S1, int S2, int S3, class A
 template <int Width, int To, bool Loose, int S0, int S1, int S2, int S3, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x,
                                                        xsimd::avx512bw) noexcept {
-    constexpr auto by = [](int from) { return (from - To) & 63; };
-    const __m512i turns =
-        _mm512_set_epi64(by(S3), by(S3), by(S2), by(S2), by(S1), by(S1), by(S0), by(S0));
-    const __m512i turned = _mm512_maskz_rorv_epi64(every_pair, x.v[0], turns);
-    if constexpr (Loose) return {{turned}};
-    return {
-        {_mm512_and_si512(turned, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To)))}};
+    return {{fields_of_octets<Width, To, Loose, S0, S0, S1, S1, S2, S2, S3, S3>(x.v[0])}};
 }
 #endif
 

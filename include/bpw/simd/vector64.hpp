@@ -56,13 +56,7 @@ struct bytes64 {
     /// Bits By ... By + Width - 1 of every byte.
     template <int Width, int By>
     [[nodiscard]] BPW_INLINE bytes64 field() const noexcept {
-        return make([&](std::size_t i) {
-            if constexpr (By + Width == 8)
-                return shift_right<By, A>(v[i]);
-            else
-                return shift_right<By, A>(v[i]) &
-                       vector(static_cast<std::uint8_t>((1 << Width) - 1));
-        });
+        return make([&](std::size_t i) { return byte_field<Width, By, A>(v[i]); });
     }
     /// The same with anything above them, where Loose.
     template <int Width, int By, bool Loose>
@@ -332,13 +326,8 @@ template <int Width, int Low, int High, int To, bool Loose, class A, std::size_t
 template <int Width, int Low, int High, int To, bool Loose, class A, std::size_t... I>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_halves(const bytes64<A>& x, xsimd::avx512bw,
                                                      std::index_sequence<I...>) noexcept {
-    constexpr int low = (Low - To) & 63;
-    constexpr int high = (High - To) & 63;
-    const __m512i by = _mm512_set_epi64(high, high, high, high, low, low, low, low);
-    const __m512i turned = _mm512_maskz_rorv_epi64(every_pair, x.v[0], by);
-    if constexpr (Loose) return {{turned}};
     return {
-        {_mm512_and_si512(turned, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << To)))}};
+        {fields_of_octets<Width, To, Loose, Low, Low, Low, Low, High, High, High, High>(x.v[0])}};
 }
 #endif
 
