@@ -395,7 +395,7 @@ template <int Width, int By, class A>
 // `Width` bits of every byte, at bits To ... of the result: each 8 bytes have their own place in
 // From. Where Loose, anything may be beside them.
 template <int Width, int To, bool Loose, int... From>
-[[nodiscard]] BPW_INLINE __m512i fields_of_octets(__m512i x) noexcept {
+[[nodiscard]] BPW_INLINE __m512i octet_fields(__m512i x) noexcept {
     static_assert(sizeof...(From) == 8);
 #if defined(__GFNI__)
     alignas(64) static constexpr long long matrices[]{field_matrix(Width, From, To)...};

@@ -138,15 +138,15 @@ inline constexpr bool shifts_octets = [] {
     return true;
 }();
 template <int Width, int To, const std::array<int, 16>& Shift, bool Loose>
-[[nodiscard]] BPW_INLINE __m512i fields_of_shifted_octets(__m512i x) noexcept {
+[[nodiscard]] BPW_INLINE __m512i shifted_octet_fields(__m512i x) noexcept {
     static_assert(shifts_octets<Shift>);
-    return fields_of_octets<Width, To, Loose, Shift[0], Shift[2], Shift[4], Shift[6], Shift[8],
-                            Shift[10], Shift[12], Shift[14]>(x);
+    return octet_fields<Width, To, Loose, Shift[0], Shift[2], Shift[4], Shift[6], Shift[8],
+                        Shift[10], Shift[12], Shift[14]>(x);
 }
 template <int Width, int To, const std::array<int, 16>& Shift, bool Loose, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_quads(const bytes64<A>& x, xsimd::avx512bw) noexcept {
     if constexpr (shifts_octets<Shift>)
-        return {{fields_of_shifted_octets<Width, To, Shift, Loose>(x.v[0])}};
+        return {{shifted_octet_fields<Width, To, Shift, Loose>(x.v[0])}};
     alignas(64) static constexpr auto by = [] {
         std::array<std::int32_t, 16> out{};
         for (std::size_t i = 0; i < 16; ++i) out[i] = (Shift[i] - To) & 31;
@@ -229,7 +229,7 @@ template <int Swap, int Width, int To, const std::array<int, 16>& Shift, bool Lo
     auto near = x;
     if constexpr (Swap >= 2) near = swapped_quads<(Swap & 2), A>(x, A{});
     if constexpr (Swap % 2 == 0 && shifts_octets<Shift>)
-        return {{fields_of_shifted_octets<Width, To, Shift, Loose>(near.v[0])}};
+        return {{shifted_octet_fields<Width, To, Shift, Loose>(near.v[0])}};
     return {{masked_field<Width, To, Loose>(_mm512_maskz_multishift_epi64_epi8(
         ~std::uint64_t{0}, _mm512_load_si512(from.data()), near.v[0]))}};
 }

@@ -107,7 +107,7 @@ template <int Width, int To, bool Loose, int S0, int S1, int S2, int S3, class A
 template <int Width, int To, bool Loose, int S0, int S1, int S2, int S3, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_quarters(const bytes64<A>& x,
                                                        xsimd::avx512bw) noexcept {
-    return {{fields_of_octets<Width, To, Loose, S0, S0, S1, S1, S2, S2, S3, S3>(x.v[0])}};
+    return {{octet_fields<Width, To, Loose, S0, S0, S1, S1, S2, S2, S3, S3>(x.v[0])}};
 }
 #endif
 

@@ -370,15 +370,6 @@ template <int To, class A>
     });
 }
 #endif
-#if XSIMD_WITH_AVX512BW
-template <int To, class A>
-[[nodiscard]] BPW_INLINE bytes64<A> move_octets(const bytes64<A>& x, const octet_shifts& from,
-                                                xsimd::avx512bw) noexcept {
-    const auto by = [&](std::size_t i) { return (from[i] - To) & 63; };
-    const __m512i turns = _mm512_setr_epi64(by(0), by(1), by(2), by(3), by(4), by(5), by(6), by(7));
-    return {{_mm512_maskz_rorv_epi64(every_pair, x.v[0], turns)}};
-}
-#endif
 #if XSIMD_WITH_NEON64
 template <int To, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> move_octets(const bytes64<A>& x, const octet_shifts& from,
@@ -389,6 +380,19 @@ template <int To, class A>
         };
         return vshlq_u8(x.v[i], vcombine_s8(by(2 * i), by(2 * i + 1)));
     });
+}
+#endif
+
+template <int Width, int To, int... From, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> fields_of_octets(const bytes64<A>& x, xsimd::generic) noexcept {
+    const auto moved = move_octets<To, A>(x, {From...}, A{});
+    return moved & bytes64<A>::all(static_cast<std::uint8_t>(((1 << Width) - 1) << To));
+}
+#if XSIMD_WITH_AVX512BW
+template <int Width, int To, int... From, class A>
+[[nodiscard]] BPW_INLINE bytes64<A> fields_of_octets(const bytes64<A>& x,
+                                                     xsimd::avx512bw) noexcept {
+    return {{octet_fields<Width, To, false, From...>(x.v[0])}};
 }
 #endif
 
@@ -663,8 +667,7 @@ template <int Value, class A>
 template <int Width, int To, int... From, class A>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_octets(const bytes64<A>& x) noexcept {
     static_assert(sizeof...(From) == 8);
-    const auto moved = detail::move_octets<To, A>(x, {From...}, A{});
-    return moved & bytes64<A>::all(static_cast<std::uint8_t>(((1 << Width) - 1) << To));
+    return detail::fields_of_octets<Width, To, From...>(x, A{});
 }
 
 /// `Count` (1, 2, 4 or 8) IEEE halves at p, p + Stride, ..., each in 16 / Count neighbouring lanes;

@@ -326,8 +326,7 @@ template <int Width, int Low, int High, int To, bool Loose, class A, std::size_t
 template <int Width, int Low, int High, int To, bool Loose, class A, std::size_t... I>
 [[nodiscard]] BPW_INLINE bytes64<A> fields_of_halves(const bytes64<A>& x, xsimd::avx512bw,
                                                      std::index_sequence<I...>) noexcept {
-    return {
-        {fields_of_octets<Width, To, Loose, Low, Low, Low, Low, High, High, High, High>(x.v[0])}};
+    return {{octet_fields<Width, To, Loose, Low, Low, Low, Low, High, High, High, High>(x.v[0])}};
 }
 #endif
 
