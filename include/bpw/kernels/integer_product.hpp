@@ -215,6 +215,15 @@ template <class T, class A, std::size_t N>
 using sums_of_rows =
     std::conditional_t<interleaved_rows<T>, sums_of_row_groups<A, N>, sums_of_vectors<A, N>>;
 
+// Whether processors read ahead of a kernel by themselves in time: of a row alone, or of four of
+// less than 6 bits a weight.
+template <class T>
+inline constexpr bool is_read_ahead = [] {
+    constexpr auto weights = std::size_t{traits<T>::rows} * std::size_t{traits<T>::block_size};
+    return traits<T>::rows == 1 ||
+           (traits<T>::rows == 4 && 8 * sizeof(typename T::block) < 6 * weights);
+}();
+
 // Full tiles first ... end - 1 of the rows from `row` on that stand together, times those of N
 // vectors. Where the processor does not, memory is read `ahead` bytes ahead.
 template <class A, class T, class Tile, std::size_t N>
@@ -226,10 +235,9 @@ BPW_INLINE void multiply_tiles(const matrix_view<T>& w, std::size_t row, std::si
     auto from = x;
     for (auto& tile : from) tile += first;
     for (std::size_t block = first * full; block < end * full; block += full) {
-        // A row alone, or four, keep a processor busy enough that it reads ahead by itself in time.
         constexpr auto bytes = full * sizeof(typename T::block);
         const auto* const p = w.block(row, block).bytes;
-        if constexpr (N == 1 && traits<T>::rows <= 4)
+        if constexpr (N == 1 && is_read_ahead<T>)
             simd::prefetch_next_page<bytes>(p);
         else
             simd::prefetch_ahead<bytes>(p, ahead);
