@@ -68,14 +68,49 @@ class tile_values {
     using unpacked = unpack<T>;
     using lanes = simd::float16<A>;
 
-    BPW_INLINE explicit tile_values(const tile_ref<T>& tile) noexcept : tile_(tile) {
-        if constexpr (!in_place) unpack_tile();
+    BPW_INLINE explicit tile_values(const tile_ref<T>& tile) noexcept {
+        alignas(64) std::uint8_t unpacked_bytes[tile_weights];
+        constexpr bool natural = has_natural_runs<typename unpacked::order>;
+        auto* const to = natural ? bytes_ : unpacked_bytes;
+        if constexpr (polynomial_codes<T>) {
+            [&]<int... Step>(std::integer_sequence<int, Step...>) {
+                (unpacked::planes::template codes<Step, A>(tile).store(to + 64 * Step), ...);
+            }
+            (std::make_integer_sequence<int, 4>{});
+        } else {
+            constexpr auto minus_bias = static_cast<std::uint8_t>(-unpacked::bias);
+            const auto steps = lanes_of<unpacked, A>(tile);
+            for (std::size_t step = 0; step < 4; ++step) {
+                (steps[step] + simd::bytes64<A>::all(minus_bias)).store(to + 64 * step);
+            }
+        }
+        if constexpr (!natural) {
+            simd::permute256<lane_of_weight<typename unpacked::order>, A>(unpacked_bytes, bytes_);
+        }
+        if constexpr (signed_zeros<T>) {
+            const auto* const bits = tile.block().bytes + T::signs.low.rule.byte;
+            for_each_index<4>([&](auto step) {
+                constexpr int group = 2 * static_cast<int>(step);
+                simd::fields_of_halves<1, group, group + 1, 7, false>(simd::twice32<A>(bits))
+                    .store(reinterpret_cast<std::uint8_t*>(signs_ + 64 * step));
+            });
+        }
+        if constexpr (requires { unpacked::step; }) {
+            (group_field<A, T, T::shift>(tile.block().bytes).to_float() *
+             lanes::all(static_cast<float>(unpacked::step)))
+                .store(shift_);
+            simd::through_memory(shift_);
+        }
+        simd::through_memory(bytes_);
     }
 
     // The sixteen weights of run `Run`.
     template <int Run>
     [[nodiscard]] BPW_INLINE lanes get() const noexcept {
-        auto x = simd::from_signed_bytes<A>(reinterpret_cast<const std::int8_t*>(codes<Run>()));
+        constexpr auto at = has_natural_runs<typename unpacked::order>
+                                ? lane_of_weight<typename unpacked::order>[16 * Run]
+                                : 16 * Run;
+        auto x = simd::from_signed_bytes<A>(reinterpret_cast<const std::int8_t*>(bytes_ + at));
         if constexpr (polynomial_codes<T>) {
             auto sum = lanes::all(T::coefficients[0]);
             for (std::size_t i = 1; i < T::coefficients.size(); ++i) {
@@ -93,62 +128,7 @@ class tile_values {
     }
 
   private:
-    // Signed bytes are values as they stand in the block.
-    static constexpr bool in_place = signed_byte_codes<T>;
-
-    BPW_INLINE void unpack_tile() noexcept {
-        alignas(64) std::uint8_t unpacked_bytes[tile_weights];
-        constexpr bool natural = has_natural_runs<typename unpacked::order>;
-        auto* const to = natural ? bytes_ : unpacked_bytes;
-        if constexpr (polynomial_codes<T>) {
-            [&]<int... Step>(std::integer_sequence<int, Step...>) {
-                (unpacked::planes::template codes<Step, A>(tile_).store(to + 64 * Step), ...);
-            }
-            (std::make_integer_sequence<int, 4>{});
-        } else {
-            constexpr auto minus_bias = static_cast<std::uint8_t>(-unpacked::bias);
-            const auto steps = lanes_of<unpacked, A>(tile_);
-            for (std::size_t step = 0; step < 4; ++step) {
-                (steps[step] + simd::bytes64<A>::all(minus_bias)).store(to + 64 * step);
-            }
-        }
-        if constexpr (!natural) {
-            simd::permute256<lane_of_weight<typename unpacked::order>, A>(unpacked_bytes, bytes_);
-        }
-        if constexpr (signed_zeros<T>) {
-            const auto* const bits = tile_.block().bytes + T::signs.low.rule.byte;
-            for_each_index<4>([&](auto step) {
-                constexpr int group = 2 * static_cast<int>(step);
-                simd::fields_of_halves<1, group, group + 1, 7, false>(simd::twice32<A>(bits))
-                    .store(reinterpret_cast<std::uint8_t*>(signs_ + 64 * step));
-            });
-        }
-        if constexpr (requires { unpacked::step; }) {
-            (group_field<A, T, T::shift>(tile_.block().bytes).to_float() *
-             lanes::all(static_cast<float>(unpacked::step)))
-                .store(shift_);
-            simd::through_memory(shift_);
-        }
-        simd::through_memory(bytes_);
-    }
-
-    template <int Run>
-    [[nodiscard]] BPW_INLINE const std::uint8_t* codes() const noexcept {
-        constexpr int first = 16 * Run;
-        if constexpr (in_place) {
-            constexpr int size = traits<T>::block_size;
-            constexpr auto rule = T::q.low.rule;
-            static_assert(rule.bit(0, first % size + 15) == rule.bit(0, first % size) + 8 * 15);
-            return tile_.block(first / size).bytes + rule.bit(0, first % size) / 8;
-        } else if constexpr (has_natural_runs<typename unpacked::order>) {
-            return bytes_ + lane_of_weight<typename unpacked::order>[first];
-        } else {
-            return bytes_ + first;
-        }
-    }
-
-    const tile_ref<T>& tile_;
-    alignas(64) std::uint8_t bytes_[in_place ? 1 : tile_weights];
+    alignas(64) std::uint8_t bytes_[tile_weights];
     alignas(64) float shift_[16];
     alignas(64) std::int8_t signs_[signed_zeros<T> ? tile_weights : 1];
 };
