@@ -379,12 +379,6 @@ template <int Width, int By, class A>
     return static_cast<long long>(matrix);
 }
 
-#if XSIMD_WITH_AVX2 && defined(__GFNI__)
-template <int Width, int By, class A>
-[[nodiscard]] BPW_INLINE u8_batch<A> byte_field_on(const u8_batch<A>& x, xsimd::avx2) noexcept {
-    return _mm256_gf2p8affine_epi64_epi8(x, _mm256_set1_epi64x(field_matrix(Width, By, 0)), 0);
-}
-#endif
 #if XSIMD_WITH_AVX512BW && defined(__GFNI__)
 template <int Width, int By, class A>
 [[nodiscard]] BPW_INLINE u8_batch<A> byte_field_on(const u8_batch<A>& x, xsimd::avx512bw) noexcept {

@@ -45,6 +45,7 @@ BPW_INLINE void prefetch_ahead(const void* p, std::size_t distance = prefetch_di
 template <std::size_t Bytes>
 BPW_INLINE void prefetch_next_page(const void* p) noexcept {
     constexpr std::uintptr_t page = 4096;
+    // One page more made some types slower than asking for nothing.
     constexpr std::uintptr_t distance = 3072;
     constexpr std::size_t first_lines = 256;
     const auto ahead = reinterpret_cast<std::uintptr_t>(p) + distance;
